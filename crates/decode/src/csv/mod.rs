@@ -1,0 +1,1 @@
+//! Delimited text: cutting, header, cells.

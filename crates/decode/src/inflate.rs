@@ -1,0 +1,1 @@
+//! Undoes compression, piece by piece, so that nobody holds a whole file.

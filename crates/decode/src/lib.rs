@@ -1,0 +1,17 @@
+//! Bytes of a partner's file in, typed columns and bad rows out.
+//!
+//! The way through this crate:
+//!
+//! 1. [`inflate`]: undoes the compression, piece by piece.
+//! 2. [`csv::RowCutter`]: cuts the stream into chunks at row ends that follow the quotes.
+//! 3. [`csv::Header`]: the first row, matched against the [`contract`].
+//! 4. [`csv::Decoder`]: one chunk to [`columns`], only those that somebody asked for; rows that do not fit become
+//!    [`BadRow`]s.
+//!
+//! It knows no Polars, no network, no async and no threads: whoever calls it brings the bytes and the cores.
+
+pub mod columns;
+pub mod contract;
+pub mod csv;
+pub mod inflate;
+mod values;

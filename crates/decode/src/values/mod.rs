@@ -1,0 +1,1 @@
+//! Text of one cell to one value, form by form.
