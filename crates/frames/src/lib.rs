@@ -1,1 +1,14 @@
-//! placeholder
+//! Decoded chunks in, summary parts out, by Polars.
+//!
+//! - [`plan`]: what a summary is: its keys, its measures, how they merge.
+//! - [`typing`]: a summary's SQL against the feed's contract: which type each output has.
+//! - [`summarise`]: one decoded chunk to one part for each summary, and the rows that rules and keys refuse.
+//! - [`part`]: what a file contributes to a summary; merging is associative, commutative and exact.
+//!
+//! It knows no network, no async and no SQL server.
+
+mod frame;
+pub mod part;
+pub mod plan;
+pub mod summarise;
+pub mod typing;
