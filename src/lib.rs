@@ -2,19 +2,19 @@
 //!
 //! ARCHITECTURE.md draws the map; the modules stand here in the order in which a file passes them.
 
-pub mod names;
 pub mod clock;
+pub mod names;
 pub mod secret;
 
-pub mod settings;
-pub mod pipeline;
-pub mod stations;
-pub mod records;
+pub mod app;
+pub mod cli;
 pub mod counting;
 pub mod functions;
 pub mod handler;
-pub mod app;
+pub mod pipeline;
+pub mod records;
+pub mod settings;
 #[cfg(feature = "dev")]
 pub mod standin;
-pub mod cli;
+pub mod stations;
 pub mod telemetry;

@@ -82,7 +82,15 @@ text_name! {
 impl FeedName {
     pub fn new(name: impl Into<String>) -> Result<Self, BadName> {
         let name = name.into();
-        if is_identifier(&name) { Ok(FeedName(name)) } else { Err(BadName { kind: "feed", name, rule: IDENTIFIER_RULE }) }
+        if is_identifier(&name) {
+            Ok(FeedName(name))
+        } else {
+            Err(BadName {
+                kind: "feed",
+                name,
+                rule: IDENTIFIER_RULE,
+            })
+        }
     }
 }
 
@@ -92,7 +100,11 @@ impl SourceName {
         if is_identifier(&name) {
             Ok(SourceName(name))
         } else {
-            Err(BadName { kind: "source", name, rule: IDENTIFIER_RULE })
+            Err(BadName {
+                kind: "source",
+                name,
+                rule: IDENTIFIER_RULE,
+            })
         }
     }
 }
@@ -105,7 +117,11 @@ impl BlobName {
         if (1..=1024).contains(&name.chars().count()) {
             Ok(BlobName(name))
         } else {
-            Err(BadName { kind: "blob", name, rule: "must have 1 to 1,024 characters" })
+            Err(BadName {
+                kind: "blob",
+                name,
+                rule: "must have 1 to 1,024 characters",
+            })
         }
     }
 
@@ -120,9 +136,16 @@ impl ETag {
     /// Takes an ETag as headers carry it, with or without quotes.
     pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
         let text = text.into();
-        let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&text);
+        let bare = text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(&text);
         if bare.is_empty() {
-            return Err(BadName { kind: "ETag", name: text, rule: "must not be empty" });
+            return Err(BadName {
+                kind: "ETag",
+                name: text,
+                rule: "must not be empty",
+            });
         }
         Ok(ETag(bare.to_owned()))
     }
@@ -132,7 +155,15 @@ impl Sha256 {
     pub fn new(hex_digits: impl Into<String>) -> Result<Self, BadName> {
         let text = hex_digits.into();
         let is_hash = text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if is_hash { Ok(Sha256(text)) } else { Err(BadName { kind: "SHA-256", name: text, rule: "must have 64 lower-case hex digits" }) }
+        if is_hash {
+            Ok(Sha256(text))
+        } else {
+            Err(BadName {
+                kind: "SHA-256",
+                name: text,
+                rule: "must have 64 lower-case hex digits",
+            })
+        }
     }
 
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
@@ -175,7 +206,10 @@ mod tests {
 
     #[test]
     fn a_blob_knows_its_feed() {
-        assert_eq!(BlobName::new("flights/acme/1.csv").unwrap().feed().unwrap().as_str(), "flights");
+        assert_eq!(
+            BlobName::new("flights/acme/1.csv").unwrap().feed().unwrap().as_str(),
+            "flights"
+        );
         assert!(BlobName::new("loose.csv").unwrap().feed().is_none());
     }
 

@@ -75,7 +75,10 @@ pub struct SftpUrl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     Password(SecretReference),
-    PrivateKey { key: SecretReference, passphrase: Option<SecretReference> },
+    PrivateKey {
+        key: SecretReference,
+        passphrase: Option<SecretReference>,
+    },
 }
 
 /// `env:NAME`: the secret is the setting of this name.

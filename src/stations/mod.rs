@@ -1,9 +1,9 @@
 //! Where files and facts stand on their way. The data passes the stations in this order.
 
-pub mod sftp;
-pub mod share;
 pub mod containers;
 pub mod hub;
+pub mod sftp;
+pub mod share;
 pub mod warehouse;
 
 /// What a caller does about an error: every station's error answers this.

@@ -56,7 +56,10 @@ pub struct ColumnValues {
 #[derive(Debug)]
 pub enum Values {
     /// Valid UTF-8. A view is Arrow's: up to 12 bytes stand inside, longer ones in a buffer.
-    String { views: Vec<StringView>, unescaped: Vec<u8> },
+    String {
+        views: Vec<StringView>,
+        unescaped: Vec<u8>,
+    },
     Int64(Vec<i64>),
     Float64(Vec<f64>),
     Bool(Vec<bool>),

@@ -149,9 +149,15 @@ pub enum WarehouseError {
     #[error("table `{table}`: {reason}")]
     Data { table: String, reason: String },
     #[error("asking for the landed version of `{blob}` failed")]
-    LandedVersion { blob: BlobName, source: Box<dyn std::error::Error + Send + Sync> },
+    LandedVersion {
+        blob: BlobName,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("warehouse: {operation} failed")]
-    Database { operation: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    Database {
+        operation: &'static str,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl WarehouseError {
