@@ -1,23 +1,260 @@
-//! The containers landing, quarantine, curated and millrace-state: blobs with versions. The port is `object_store`'s
-//! trait; two things that it lacks are ours: the conditional commit of a large blob, and a list that an odd name does
-//! not stop.
+//! The containers landing, quarantine, curated and millrace-state: blobs with versions.
 //!
-//! The shape that the rest of the program builds on:
-//!
-//! ```text
-//! Containers { landing: Container, quarantine: Container, curated: Container, state: Container }
-//! Containers::open(location: &StorageLocation) -> Result<Containers, ContainerError>
-//!
-//! Container::url(&self) -> &str                                        // file:///…/landing
-//! Container::head(&self, &BlobName) -> Result<Option<BlobFacts>>       // None: gone
-//! Container::read(&self, &BlobName, Range<u64>, if_match: &ETag) -> Result<Bytes>   // Superseded | Gone
-//! Container::get(&self, &BlobName) -> Result<Option<Bytes>>            // small records, whole
-//! Container::put(&self, &BlobName, Bytes) -> Result<ETag>              // small records, whole
-//! Container::put_new(&self, &BlobName, Bytes) -> Result<bool>          // false: it is there already
-//! Container::delete(&self, &BlobName) -> Result<()>                    // gone already is fine
-//! Container::list(&self, prefix: &str, after: Option<&str>) -> stream of Result<BlobFacts>, sorted by name
-//! Container::upload(&self, &BlobName) -> Result<Upload>                // Upload::write(Bytes), commit(Condition) -> ETag, abort()
-//! BlobFacts { name: BlobName, etag: ETag, size_bytes: u64, last_modified: DateTime<Utc> }
-//! Condition { Absent, Is(ETag) }
-//! ContainerError::disposition(); variants Superseded{blob}, Gone{blob}, …
-//! ```
+//! The port is `object_store`'s trait. Two things that it lacks are ours, behind [`Backend`]: the conditional commit of
+//! a large blob, and a list that an odd name does not stop. A [`Container`] knows names and versions; it does not know
+//! what a blob means.
+
+mod directory;
+mod error;
+mod upload;
+mod walk;
+
+#[cfg(any(test, feature = "dev"))]
+pub mod conformance;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
+
+use crate::names::{BlobName, ETag};
+
+use directory::Directory;
+pub use error::ContainerError;
+pub use upload::Upload;
+
+/// Where the containers are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageLocation {
+    /// One folder for each container, below this directory.
+    Directory(PathBuf),
+}
+
+/// All containers of one storage account.
+#[derive(Clone)]
+pub struct Containers {
+    /// Files as they came, one blob each.
+    pub landing: Container,
+    /// Rows that were rejected.
+    pub quarantine: Container,
+    /// Typed rows as Parquet.
+    pub curated: Container,
+    /// The records of `crate::records`.
+    pub state: Container,
+}
+
+impl Containers {
+    /// Opens the containers and creates those that are missing. Temporary files that an upload left behind more than a
+    /// week ago are removed on the way.
+    pub async fn open(location: &StorageLocation) -> Result<Containers, ContainerError> {
+        Ok(Containers {
+            landing: Container::open(location, "landing").await?,
+            quarantine: Container::open(location, "quarantine").await?,
+            curated: Container::open(location, "curated").await?,
+            state: Container::open(location, "millrace-state").await?,
+        })
+    }
+}
+
+/// What is known of a blob without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobFacts {
+    pub name: BlobName,
+    pub etag: ETag,
+    pub size_bytes: u64,
+    pub last_modified: DateTime<Utc>,
+}
+
+/// What must be true of the blob at the moment of the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// There is no blob of this name.
+    Absent,
+    /// The blob has this version.
+    Is(ETag),
+}
+
+/// What `object_store`'s trait lacks. One implementation for each kind of store.
+#[async_trait]
+pub(crate) trait Backend: Send + Sync {
+    /// Says why the store cannot hold a blob of this name, if it cannot.
+    fn objection(&self, blob: &BlobName) -> Option<&'static str>;
+
+    /// Writes a small blob whole, whatever is there; or, with a condition, only where it holds.
+    async fn put(&self, blob: &BlobName, body: Bytes, condition: Option<Condition>) -> Result<ETag, ContainerError>;
+
+    /// Begins a blob of any size that nobody sees before its commit.
+    async fn begin(&self, blob: &BlobName) -> Result<Box<dyn BlobWriter>, ContainerError>;
+
+    /// Blobs whose names begin with `prefix` and come after `after`, by the bytes of their names.
+    fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<BlobFacts, ContainerError>>;
+}
+
+/// An upload in progress. Dropping it discards what was written.
+#[async_trait]
+pub(crate) trait BlobWriter: Send {
+    async fn append(&mut self, block: Bytes) -> Result<(), ContainerError>;
+    /// Makes the blob from all blocks at once, durably, if the condition holds at that moment.
+    async fn commit(self: Box<Self>, condition: Condition) -> Result<ETag, ContainerError>;
+    async fn abort(self: Box<Self>) -> Result<(), ContainerError>;
+}
+
+/// One container. Cheap to clone.
+#[derive(Clone)]
+pub struct Container {
+    inner: Arc<ContainerParts>,
+}
+
+struct ContainerParts {
+    name: &'static str,
+    url: String,
+    store: Arc<dyn ObjectStore>,
+    backend: Arc<dyn Backend>,
+}
+
+impl Container {
+    async fn open(location: &StorageLocation, name: &'static str) -> Result<Container, ContainerError> {
+        let StorageLocation::Directory(root) = location;
+        let (directory, store) = Directory::open(root, name).await?;
+        let url = directory.url().to_owned();
+        let parts = ContainerParts { name, url, store: Arc::new(store), backend: Arc::new(directory) };
+        Ok(Container { inner: Arc::new(parts) })
+    }
+
+    /// The container's address without a trailing `/`: `file:///…/landing`.
+    pub fn url(&self) -> &str {
+        &self.inner.url
+    }
+
+    /// `landing`, `quarantine`, `curated` or `millrace-state`.
+    pub fn name(&self) -> &'static str {
+        self.inner.name
+    }
+
+    /// What is known of a blob; `None`: gone.
+    pub async fn head(&self, blob: &BlobName) -> Result<Option<BlobFacts>, ContainerError> {
+        let path = self.path(blob)?;
+        match self.inner.store.head(&path).await {
+            Ok(meta) => Ok(Some(BlobFacts {
+                name: blob.clone(),
+                etag: self.version("head", blob, meta.e_tag)?,
+                size_bytes: meta.size,
+                last_modified: meta.last_modified,
+            })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.failure("head", blob, source)),
+        }
+    }
+
+    /// Reads a range of one version.
+    ///
+    /// # Errors
+    /// `Superseded` where the blob has another version by now, `Gone` where there is none, `OutOfRange` where this
+    /// version is shorter.
+    pub async fn read(&self, blob: &BlobName, range: Range<u64>, if_match: &ETag) -> Result<Bytes, ContainerError> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let path = self.path(blob)?;
+        let options =
+            GetOptions { if_match: Some(quoted(if_match)), range: Some(range.clone().into()), ..GetOptions::default() };
+        let answer = self.inner.store.get_opts(&path, options).await.map_err(|e| self.failure("read", blob, e))?;
+        let bytes = answer.bytes().await.map_err(|e| self.failure("read", blob, e))?;
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(ContainerError::OutOfRange { container: self.inner.name, blob: blob.clone(), range });
+        }
+        Ok(bytes)
+    }
+
+    /// A small record, whole; `None`: there is none.
+    pub async fn get(&self, blob: &BlobName) -> Result<Option<Bytes>, ContainerError> {
+        let path = self.path(blob)?;
+        let answer = match self.inner.store.get(&path).await {
+            Ok(answer) => answer,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(source) => return Err(self.failure("get", blob, source)),
+        };
+        answer.bytes().await.map(Some).map_err(|e| self.failure("get", blob, e))
+    }
+
+    /// Writes a small record whole, over whatever is there.
+    pub async fn put(&self, blob: &BlobName, body: Bytes) -> Result<ETag, ContainerError> {
+        self.path(blob)?;
+        self.inner.backend.put(blob, body, None).await
+    }
+
+    /// Writes a small record whole where there is none; `false`: there is one already.
+    pub async fn put_new(&self, blob: &BlobName, body: Bytes) -> Result<bool, ContainerError> {
+        self.path(blob)?;
+        match self.inner.backend.put(blob, body, Some(Condition::Absent)).await {
+            Ok(_) => Ok(true),
+            Err(ContainerError::Superseded { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a blob. That it is gone already is fine.
+    pub async fn delete(&self, blob: &BlobName) -> Result<(), ContainerError> {
+        let path = self.path(blob)?;
+        match self.inner.store.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.failure("delete", blob, source)),
+        }
+    }
+
+    /// Blobs whose names begin with `prefix` and come after `after`, sorted by the bytes of their names. `prefix` need
+    /// not end at a `/`. What no [`BlobName`] can name (a file in the directory whose name is not UTF-8) is logged and
+    /// passed over.
+    pub fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<BlobFacts, ContainerError>> {
+        self.inner.backend.list(prefix, after)
+    }
+
+    /// Begins a blob of any size. Nobody sees it before its commit, and a crash leaves nothing in any list.
+    pub async fn upload(&self, blob: &BlobName) -> Result<Upload, ContainerError> {
+        self.path(blob)?;
+        Ok(Upload::new(self.inner.backend.begin(blob).await?))
+    }
+
+    /// A blob's name as `object_store` writes it. `Path::from` would percent-encode `%`, `#` and `~` and come back as
+    /// another name; `Path::parse` keeps every character, but drops a `/` at either end without a word.
+    fn path(&self, blob: &BlobName) -> Result<Path, ContainerError> {
+        let refuse = |reason: &'static str| ContainerError::Name { container: self.inner.name, blob: blob.clone(), reason };
+        if let Some(reason) = self.inner.backend.objection(blob) {
+            return Err(refuse(reason));
+        }
+        let path = Path::parse(blob.as_str())
+            .map_err(|_| refuse("it has an empty segment, a segment `.` or `..`, or a control character"))?;
+        if path.as_ref() == blob.as_str() { Ok(path) } else { Err(refuse("it begins or ends with `/`")) }
+    }
+
+    fn version(&self, operation: &'static str, blob: &BlobName, tag: Option<String>) -> Result<ETag, ContainerError> {
+        tag.and_then(|text| ETag::new(text).ok()).ok_or_else(|| ContainerError::Store {
+            operation,
+            container: self.inner.name,
+            blob: blob.clone(),
+            source: "the store answered without an ETag".into(),
+        })
+    }
+
+    fn failure(&self, operation: &'static str, blob: &BlobName, source: object_store::Error) -> ContainerError {
+        let container = self.inner.name;
+        let blob = blob.clone();
+        match source {
+            object_store::Error::NotFound { .. } => ContainerError::Gone { container, blob },
+            object_store::Error::Precondition { .. } => ContainerError::Superseded { container, blob },
+            other => ContainerError::Store { operation, container, blob, source: other.into() },
+        }
+    }
+}
+
+fn quoted(etag: &ETag) -> String {
+    format!("\"{etag}\"")
+}
