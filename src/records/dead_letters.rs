@@ -1,1 +1,74 @@
-//! placeholder
+//! Dead letters, `dead-letters/<blob>/=<etag>`: what failed for good, why, and what to do. In storage, so that one can be
+//! written while the database is away. The counts of the version that was accepted last stand.
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+
+use super::key;
+use crate::names::{BlobName, ETag};
+use crate::stations::containers::{Container, ContainerError};
+
+const KIND: &str = "dead-letters";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    pub blob: BlobName,
+    pub etag: ETag,
+    /// `announce` or `load`
+    pub stage: String,
+    pub reason: String,
+    /// What a person can do.
+    pub remedy: String,
+    /// Counted from 1, without the header, where one row is to blame.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub row: Option<u64>,
+    /// The file in container `quarantine` that holds the bad rows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quarantine: Option<String>,
+    pub tries: u32,
+    pub first_at: DateTime<Utc>,
+    pub last_at: DateTime<Utc>,
+}
+
+impl DeadLetter {
+    /// What `millrace dead-letters show` takes: 12 hex digits of the hash of blob and version.
+    pub fn id(&self) -> String {
+        let hash = crate::names::Sha256::of_fields(&[self.blob.as_str().as_bytes(), self.etag.as_str().as_bytes()]);
+        hash.as_str()[..12].to_owned()
+    }
+}
+
+/// Writes the letter; one that is there already keeps its first time and counts another try.
+pub async fn write(state: &Container, mut letter: DeadLetter) -> Result<(), ContainerError> {
+    let name = key::of_version(KIND, &letter.blob, &letter.etag);
+    if let Some(earlier) = super::read::<DeadLetter>(state, &name).await? {
+        letter.first_at = earlier.first_at;
+        letter.tries = earlier.tries.saturating_add(1);
+    }
+    super::write(state, &name, &letter).await
+}
+
+pub async fn exists(state: &Container, blob: &BlobName, etag: &ETag) -> Result<bool, ContainerError> {
+    Ok(state.head(&key::of_version(KIND, blob, etag)).await?.is_some())
+}
+
+pub async fn remove(state: &Container, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError> {
+    state.delete(&key::of_version(KIND, blob, etag)).await
+}
+
+/// Up to `limit` letters, by blob name.
+pub async fn list(state: &Container, limit: usize) -> Result<Vec<DeadLetter>, ContainerError> {
+    let names: Vec<BlobName> =
+        state.list(&format!("{KIND}/"), None).map_ok(|facts| facts.name).take(limit).try_collect().await?;
+    let mut letters = Vec::with_capacity(names.len());
+    for name in names {
+        letters.extend(super::read::<DeadLetter>(state, &name).await?);
+    }
+    Ok(letters)
+}
+
+/// How many there are.
+pub async fn count(state: &Container) -> Result<usize, ContainerError> {
+    state.list(&format!("{KIND}/"), None).try_fold(0, |count, _| async move { Ok(count + 1) }).await
+}

@@ -1,1 +1,39 @@
-//! placeholder
+//! Loaded markers, `loaded/<blob>/=<etag>`: written after the commit. The sweep's and the status page's short cut, never
+//! the truth: that is the ledger.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::key;
+use crate::names::{BlobName, ETag};
+use crate::stations::containers::{Container, ContainerError};
+
+const KIND: &str = "loaded";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedMarker {
+    pub blob: BlobName,
+    pub etag: ETag,
+    pub generation: i64,
+    pub rows_read: i64,
+    pub rows_rejected: i64,
+    pub committed_at: DateTime<Utc>,
+}
+
+pub async fn write(state: &Container, marker: &LoadedMarker) -> Result<(), ContainerError> {
+    super::write(state, &key::of_version(KIND, &marker.blob, &marker.etag), marker).await
+}
+
+pub async fn read(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Option<LoadedMarker>, ContainerError> {
+    super::read(state, &key::of_version(KIND, blob, etag)).await
+}
+
+/// Whether this version has a marker, without reading it.
+pub async fn exists(state: &Container, blob: &BlobName, etag: &ETag) -> Result<bool, ContainerError> {
+    Ok(state.head(&key::of_version(KIND, blob, etag)).await?.is_some())
+}
+
+/// Takes a marker away, so that the sweep and the status page see the version as not loaded.
+pub async fn remove(state: &Container, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError> {
+    state.delete(&key::of_version(KIND, blob, etag)).await
+}

@@ -3,7 +3,34 @@
 
 pub mod attempts;
 pub mod dead_letters;
+pub mod key;
 pub mod landed;
 pub mod loaded;
 pub mod pulled;
 pub mod quarantine;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::names::BlobName;
+use crate::stations::containers::{Container, ContainerError};
+
+/// Reads a record; `None` where there is none, and where what is there is not one of ours: a record is a help, and a
+/// broken one must not stop the work that would write it anew.
+async fn read<R: DeserializeOwned>(state: &Container, name: &BlobName) -> Result<Option<R>, ContainerError> {
+    let Some(bytes) = state.get(name).await? else { return Ok(None) };
+    match serde_json::from_slice(&bytes) {
+        Ok(record) => Ok(Some(record)),
+        Err(error) => {
+            tracing::warn!(record = name.as_str(), "record is not readable and is passed over: {error}");
+            Ok(None)
+        }
+    }
+}
+
+async fn write<R: Serialize + Sync>(state: &Container, name: &BlobName, record: &R) -> Result<(), ContainerError> {
+    let bytes = serde_json::to_vec_pretty(record).expect("records hold text, numbers and times, which JSON can write");
+    state.put(name, Bytes::from(bytes)).await?;
+    Ok(())
+}
