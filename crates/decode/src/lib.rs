@@ -2,16 +2,18 @@
 //!
 //! The way through this crate:
 //!
-//! 1. [`inflate`]: undoes the compression, piece by piece.
+//! 1. [`inflate`]: refuses what is no text, and undoes the compression, piece by piece.
 //! 2. [`csv::RowCutter`]: cuts the stream into chunks at row ends that follow the quotes.
 //! 3. [`csv::Header`]: the first row, matched against the [`contract`].
 //! 4. [`csv::Decoder`]: one chunk to [`columns`], only those that somebody asked for; rows that do not fit become
-//!    [`BadRow`]s.
+//!    [`BadRow`](columns::BadRow)s.
 //!
 //! It knows no Polars, no network, no async and no threads: whoever calls it brings the bytes and the cores.
 
+mod builder;
 pub mod columns;
 pub mod contract;
 pub mod csv;
 pub mod inflate;
+mod reason;
 mod values;

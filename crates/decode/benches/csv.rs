@@ -1,0 +1,179 @@
+//! MB/s of the cutter and the decoder, on data that it makes itself: `cargo bench -p millrace-decode`.
+//!
+//! Each figure is the best of several runs over the same bytes.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use millrace_decode::contract::{Column, ColumnType};
+use millrace_decode::csv::{CsvLayout, CutError, DEFAULT_MAX_ROW_BYTES, Decoder, Header, RowCutter};
+
+const TARGET_BYTES: usize = 2 << 20;
+const PUSH_BYTES: usize = 256 << 10;
+const DATA_BYTES: usize = 256 << 20;
+const RUNS: usize = 5;
+
+fn main() {
+    let events = [("eventType", ColumnType::String), ("eventTime", ColumnType::Timestamp)];
+    let carriers = [("carrier", ColumnType::String), ("time_hour", ColumnType::Timestamp)];
+    let flights = [
+        ("year", ColumnType::Int64),
+        ("dep_delay", ColumnType::Float64),
+        ("carrier", ColumnType::String),
+        ("tailnum", ColumnType::String),
+        ("distance", ColumnType::Int64),
+        ("time_hour", ColumnType::Timestamp),
+    ];
+    println!("{:<44} {:>9} {:>9} {:>9}", "MB/s", "cut", "1 thread", "2 threads");
+    report("events, 2 of 4 columns", &make_events(false), &events);
+    report("events with quotes, 2 of 4 columns", &make_events(true), &events);
+    report("events, rows only", &make_events(false), &[]);
+    report("flights, 2 of 19 columns", &make_flights(false), &carriers);
+    report("flights, 6 of 19 columns", &make_flights(false), &flights);
+    report(
+        "flights, every cell quoted, 6 of 19 columns",
+        &make_flights(true),
+        &flights,
+    );
+}
+
+fn report(name: &str, file: &[u8], needed: &[(&str, ColumnType)]) {
+    let layout = CsvLayout::default();
+    let mut chunks = cut(file, &layout);
+    let (header, taken) = Header::read(&layout, &chunks[0]).expect("the data has a header");
+    chunks[0] = chunks[0].slice(taken..);
+    let columns: Vec<Column> = needed
+        .iter()
+        .map(|&(name, column_type)| Column {
+            name: name.into(),
+            from: name.into(),
+            column_type,
+            required: true,
+        })
+        .collect();
+    header.check(&layout, &columns).expect("the data has the columns");
+    let decoder = Decoder::new(&layout, &header, &columns);
+
+    let rate = |best: Duration| file.len() as f64 / 1e6 / best.as_secs_f64();
+    let cutting = best(|| cut(file, &layout).len());
+    let alone = best(|| decode(&decoder, &chunks, 1));
+    let both = best(|| decode(&decoder, &chunks, 2));
+    println!(
+        "{name:<44} {:>9.0} {:>9.0} {:>9.0}",
+        rate(cutting),
+        rate(alone),
+        rate(both)
+    );
+}
+
+fn best<T>(mut work: impl FnMut() -> T) -> Duration {
+    let run = |_| {
+        let start = Instant::now();
+        std::hint::black_box(work());
+        start.elapsed()
+    };
+    (0..RUNS).map(run).min().expect("there are runs")
+}
+
+fn cut(file: &[u8], layout: &CsvLayout) -> Vec<Bytes> {
+    let mut cutter = RowCutter::new(layout, TARGET_BYTES, DEFAULT_MAX_ROW_BYTES);
+    let mut chunks = Vec::new();
+    let mut out = |chunk| {
+        chunks.push(chunk);
+        Ok::<(), CutError>(())
+    };
+    for piece in file.chunks(PUSH_BYTES) {
+        cutter.push(piece, &mut out).expect("rows are short");
+    }
+    cutter.finish(&mut out).expect("rows are short");
+    chunks
+}
+
+/// Good rows, so that nothing can be left out.
+fn decode(decoder: &Decoder, chunks: &[Bytes], threads: usize) -> usize {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut rows = 0;
+        while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let decoded = decoder.decode(chunk.clone());
+            assert!(decoded.bad.is_empty(), "{:?}", decoded.bad[0]);
+            rows += decoded.good_row_count();
+        }
+        Ok::<usize, Infallible>(rows)
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("no thread panics").unwrap_or(0))
+            .sum()
+    })
+}
+
+/// A small generator of our own: the same data on every machine.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 33) % sides
+    }
+}
+
+const TYPES: [&str; 4] = ["click", "page_view", "purchase_completed", "search"];
+
+fn make_events(quoted: bool) -> Vec<u8> {
+    let mut dice = Dice(1);
+    let mut file = String::from("eventId,eventTime,eventType,eventData\n");
+    while file.len() < DATA_BYTES {
+        let (high, low) = (dice.roll(1 << 30), dice.roll(1 << 30));
+        let (day, second) = (dice.roll(28) + 1, dice.roll(60));
+        let event_type = TYPES[dice.roll(4) as usize];
+        let _ = write!(
+            file,
+            "{high:08x}-1f2b-4c3d-8e5f-{low:012x},2013-01-{day:02}T10:20:{second:02}.123Z,{event_type},"
+        );
+        let (page, width) = (dice.roll(100_000), dice.roll(4000));
+        let _ = if quoted {
+            writeln!(
+                file,
+                "\"{{\"\"page\"\":\"\"/item/{page}\"\",\"\"width\"\":{width},\"\"session\"\":{high}}}\""
+            )
+        } else {
+            writeln!(
+                file,
+                "page=/item/{page} width={width} session={high} agent=Mozilla/5.0 (X11)"
+            )
+        };
+    }
+    file.into_bytes()
+}
+
+fn make_flights(quoted: bool) -> Vec<u8> {
+    let mut dice = Dice(2);
+    let mut file = String::from(
+        "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,tailnum,\
+         origin,dest,air_time,distance,hour,minute,time_hour\n",
+    );
+    while file.len() < DATA_BYTES {
+        let (month, day, hour, minute) = (dice.roll(12) + 1, dice.roll(28) + 1, dice.roll(24), dice.roll(60));
+        let carrier = ["UA", "AA", "B6", "DL", "EV"][dice.roll(5) as usize];
+        let (delay, flight, tail) = (dice.roll(200), dice.roll(6000), dice.roll(1000));
+        let row = format!(
+            "2013,{month},{day},{hour}{minute:02},{hour}15,{delay},{hour}45,{hour}50,-{delay},{carrier},{flight},\
+             N{tail}AA,EWR,IAH,227,{flight},{hour},{minute},2013-{month:02}-{day:02}T{hour:02}:00:00Z"
+        );
+        if quoted {
+            let _ = writeln!(file, "\"{}\"", row.replace(',', "\",\""));
+        } else {
+            let _ = writeln!(file, "{row}");
+        }
+    }
+    file.into_bytes()
+}

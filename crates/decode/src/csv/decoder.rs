@@ -1,0 +1,271 @@
+//! One chunk to columns and bad rows.
+//!
+//! It builds the columns that it was asked for and no others: of the remaining cells it knows only how many there are
+//! and that their quotes are whole. Row by row, so that a row that does not fit leaves nothing behind.
+
+use bytes::Bytes;
+
+use super::rows::{Cell, Row, Rows, undouble};
+use super::{CsvLayout, Header};
+use crate::builder::ColumnBuilder;
+use crate::columns::{BadRow, DecodedChunk};
+use crate::contract::{Column, ColumnType};
+use crate::reason::{self, shown};
+
+/// Decodes the chunks of one file. Threads share it by reference.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    layout: CsvLayout,
+    nulls: NullWords,
+    header: Header,
+    columns: Vec<NeededColumn>,
+}
+
+#[derive(Clone, Debug)]
+struct NeededColumn {
+    name: String,
+    column_type: ColumnType,
+    /// Where it stands in the file; `None` where the header has no such column.
+    position: Option<usize>,
+}
+
+impl Decoder {
+    /// `columns` are those that somebody needs, in the order in which they shall come out. One that the header does not
+    /// have is null in every row: [`Header::check`] has refused the file if it may not be missing.
+    ///
+    /// # Panics
+    ///
+    /// With a layout that [`CsvLayout::check`] refuses.
+    pub fn new(layout: &CsvLayout, header: &Header, columns: &[Column]) -> Self {
+        layout.insist();
+        let needed = columns.iter().map(|column| NeededColumn {
+            name: column.name.clone(),
+            column_type: column.column_type,
+            position: header.position(&column.from),
+        });
+        Self {
+            layout: layout.clone(),
+            nulls: NullWords::new(&layout.null_values),
+            header: header.clone(),
+            columns: needed.collect(),
+        }
+    }
+
+    /// Decodes the rows of a chunk, which must not have the header in it.
+    ///
+    /// # Panics
+    ///
+    /// With a chunk of 2 GiB or more, which no [`RowCutter`](super::RowCutter) makes.
+    pub fn decode(&self, chunk: Bytes) -> DecodedChunk {
+        assert!(chunk.len() < i32::MAX as usize, "a chunk of 2 GiB cannot be addressed");
+        let mut builders = self.builders(&chunk);
+        let is_utf8 = self.is_utf8(&chunk);
+        let mut rows = self.rows(&chunk);
+        let mut bad = Vec::new();
+        let mut row_count = 0;
+        let mut good_rows = 0;
+        while let Some(row) = rows.next_row() {
+            match self.decode_row(&chunk, is_utf8, &rows, &row, &mut builders) {
+                Ok(()) => good_rows += 1,
+                Err(reason) => {
+                    for builder in &mut builders {
+                        builder.truncate(good_rows);
+                    }
+                    bad.push(BadRow {
+                        row: row_count,
+                        raw: rows.raw(&row).to_vec(),
+                        reason,
+                    });
+                }
+            }
+            row_count += 1;
+        }
+        let columns = self
+            .columns
+            .iter()
+            .zip(builders)
+            .map(|(column, builder)| match column.position {
+                Some(_) => builder.finish(),
+                None => ColumnBuilder::all_null(column.column_type, good_rows),
+            });
+        let columns = columns.collect();
+        DecodedChunk {
+            bytes: chunk,
+            row_count,
+            columns,
+            bad,
+        }
+    }
+
+    /// The raw bytes of rows that later steps found bad, in the order of `row_numbers`, which count as in
+    /// [`BadRow::row`]. A row that is not there is empty.
+    pub fn raw_rows(&self, chunk: &[u8], row_numbers: &[u32]) -> Vec<Vec<u8>> {
+        let mut wanted: Vec<(u32, usize)> = row_numbers.iter().copied().zip(0..).collect();
+        wanted.sort_unstable();
+        let mut raw_rows = vec![Vec::new(); row_numbers.len()];
+        let mut rows = Rows::new(chunk, &self.layout, 0);
+        let mut row_number = 0;
+        let mut wanted = wanted.into_iter().peekable();
+        while wanted.peek().is_some()
+            && let Some(row) = rows.next_row()
+        {
+            while let Some((_, index)) = wanted.next_if(|(number, _)| *number == row_number) {
+                raw_rows[index] = rows.raw(&row).to_vec();
+            }
+            row_number += 1;
+        }
+        raw_rows
+    }
+
+    fn rows<'a>(&self, chunk: &'a [u8]) -> Rows<'a> {
+        Rows::new(chunk, &self.layout, self.header.names().len())
+    }
+
+    fn builders(&self, chunk: &[u8]) -> Vec<ColumnBuilder> {
+        // Counting is cheaper than growing; line ends inside quotes make it a little too much.
+        let capacity = memchr::memchr_iter(b'\n', chunk).count() + 1;
+        let builder = |column: &NeededColumn| {
+            let capacity = if column.position.is_some() { capacity } else { 0 };
+            ColumnBuilder::new(column.column_type, capacity)
+        };
+        self.columns.iter().map(builder).collect()
+    }
+
+    /// Whether every string in the chunk is sure to be UTF-8; otherwise each is asked.
+    fn is_utf8(&self, chunk: &[u8]) -> bool {
+        let has_strings = self
+            .columns
+            .iter()
+            .any(|column| column.column_type == ColumnType::String);
+        has_strings && simdutf8::basic::from_utf8(chunk).is_ok()
+    }
+
+    #[inline]
+    fn decode_row(
+        &self,
+        chunk: &[u8],
+        is_utf8: bool,
+        rows: &Rows,
+        row: &Row,
+        builders: &mut [ColumnBuilder],
+    ) -> Result<(), String> {
+        if row.unclosed || row.quoted {
+            self.check_quotes(rows, row)?;
+        }
+        if row.cell_count != self.header.names().len() {
+            return Err(self.wrong_width(row.cell_count));
+        }
+        for (column, builder) in self.columns.iter().zip(builders) {
+            let Some(position) = column.position else { continue };
+            let (start, end) = match rows.cell(row, position) {
+                Cell::Plain { start, end } => {
+                    if self.nulls.contains(&chunk[start..end]) {
+                        builder.push_null();
+                        continue;
+                    }
+                    (start, end)
+                }
+                Cell::Quoted { start, end } => (start, end),
+                Cell::Doubled { start, end } => {
+                    self.decode_doubled(&chunk[start..end], column, builder)?;
+                    continue;
+                }
+            };
+            let text = &chunk[start..end];
+            if column.column_type == ColumnType::String && !is_utf8 {
+                column.insist_on_utf8(text)?;
+            }
+            builder
+                .push(chunk, start, end)
+                .map_err(|misfit| column.say(text, misfit))?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn decode_doubled(&self, cell: &[u8], column: &NeededColumn, builder: &mut ColumnBuilder) -> Result<(), String> {
+        let mut text = Vec::with_capacity(cell.len());
+        undouble(cell, self.layout.quote, &mut text);
+        if column.column_type == ColumnType::String {
+            column.insist_on_utf8(&text)?;
+        }
+        builder
+            .push_unescaped(&text)
+            .map_err(|misfit| column.say(&text, misfit))
+    }
+
+    #[inline]
+    fn check_quotes(&self, rows: &Rows, row: &Row) -> Result<(), String> {
+        match rows.broken_cell(row) {
+            None if !row.unclosed => Ok(()),
+            broken => Err(self.say_broken(broken, row.unclosed)),
+        }
+    }
+
+    #[cold]
+    fn say_broken(&self, cell: Option<usize>, unclosed: bool) -> String {
+        let what = if unclosed {
+            "a quote is opened and never closed"
+        } else {
+            "text after the closing quote"
+        };
+        match cell.and_then(|index| self.header.names().get(index)) {
+            Some(name) => format!("column `{}`: {what}", shown(name.as_bytes())),
+            None => what.to_owned(),
+        }
+    }
+
+    #[cold]
+    fn wrong_width(&self, cell_count: usize) -> String {
+        let cells = if cell_count == 1 { "cell" } else { "cells" };
+        format!(
+            "has {cell_count} {cells} where the header has {}",
+            self.header.names().len()
+        )
+    }
+}
+
+impl NeededColumn {
+    #[inline]
+    fn insist_on_utf8(&self, text: &[u8]) -> Result<(), String> {
+        if simdutf8::basic::from_utf8(text).is_ok() {
+            return Ok(());
+        }
+        Err(format!("column `{}`: `{}` is not valid UTF-8", self.name, shown(text)))
+    }
+
+    fn say(&self, text: &[u8], misfit: crate::values::Misfit) -> String {
+        reason::misfit(&self.name, text, self.column_type, misfit)
+    }
+}
+
+/// The texts that mean null. The empty one is by far the most frequent and is asked first.
+#[derive(Clone, Debug)]
+struct NullWords {
+    empty: bool,
+    others: Vec<Vec<u8>>,
+    longest: usize,
+}
+
+impl NullWords {
+    fn new(words: &[String]) -> Self {
+        let others: Vec<Vec<u8>> = words
+            .iter()
+            .filter(|word| !word.is_empty())
+            .map(|word| word.clone().into_bytes())
+            .collect();
+        Self {
+            empty: words.iter().any(String::is_empty),
+            longest: others.iter().map(Vec::len).max().unwrap_or(0),
+            others,
+        }
+    }
+
+    #[inline]
+    fn contains(&self, cell: &[u8]) -> bool {
+        if cell.is_empty() {
+            return self.empty;
+        }
+        cell.len() <= self.longest && self.others.iter().any(|word| word == cell)
+    }
+}

@@ -1,0 +1,282 @@
+//! The first row of a file: which column stands where, and whether the contract's are there.
+
+use super::CsvLayout;
+use super::rows::{Cell, Row, Rows, undouble};
+use crate::contract::Column;
+use crate::reason::{listed, shown};
+
+/// The names of a file's columns, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    names: Vec<String>,
+}
+
+/// A required column that a header lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingColumn {
+    /// The name that the header should have.
+    pub from: String,
+    /// A name of the header that looks like it.
+    pub nearest: Option<String>,
+}
+
+/// Why a header is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    #[error("the file has no header: it is empty")]
+    Empty,
+    #[error("the header cannot be read: {reason}")]
+    Broken { reason: String },
+    #[error("the header names {} more than once", listed(.names.iter().map(String::as_str)))]
+    Duplicates { names: Vec<String> },
+    #[error("{}", say_missing(.missing, .found, *.delimiter))]
+    Missing {
+        missing: Vec<MissingColumn>,
+        found: Vec<String>,
+        delimiter: u8,
+    },
+}
+
+impl Header {
+    /// Reads the first row that is not blank. Returns the header and where in the chunk the rows after it begin.
+    ///
+    /// Blanks around names are trimmed. Columns without a name, such as delimiters at the line's end make, are no
+    /// duplicates of each other.
+    pub fn read(layout: &CsvLayout, chunk: &[u8]) -> Result<(Header, usize), HeaderError> {
+        layout.insist();
+        let first = Rows::new(chunk, layout, 0).next_row().ok_or(HeaderError::Empty)?;
+        let mut rows = Rows::new(chunk, layout, first.cell_count);
+        let row = rows.next_row().ok_or(HeaderError::Empty)?;
+        let names = read_names(layout, chunk, &rows, &row)?;
+
+        let mut sorted: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+            .collect();
+        sorted.sort_unstable();
+        let mut duplicates: Vec<String> = sorted
+            .windows(2)
+            .filter(|pair| pair[0] == pair[1])
+            .map(|pair| pair[0].to_owned())
+            .collect();
+        duplicates.dedup();
+        if !duplicates.is_empty() {
+            return Err(HeaderError::Duplicates { names: duplicates });
+        }
+        Ok((Header { names }, rows.position()))
+    }
+
+    /// All names, in the file's order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Where the column stands, counted from 0.
+    pub fn position(&self, from: &str) -> Option<usize> {
+        self.names.iter().position(|name| name == from)
+    }
+
+    /// Whether all required columns are there. Returns the names that no column of the contract reads.
+    pub fn check(&self, layout: &CsvLayout, contract: &[Column]) -> Result<Vec<String>, HeaderError> {
+        let missing: Vec<MissingColumn> = contract
+            .iter()
+            .filter(|column| column.required && self.position(&column.from).is_none())
+            .map(|column| MissingColumn {
+                from: column.from.clone(),
+                nearest: self.nearest(&column.from),
+            })
+            .collect();
+        if !missing.is_empty() {
+            let found = self.names.clone();
+            return Err(HeaderError::Missing {
+                missing,
+                found,
+                delimiter: layout.delimiter,
+            });
+        }
+        let is_unknown = |name: &&String| !contract.iter().any(|column| column.from == **name);
+        Ok(self.names.iter().filter(is_unknown).cloned().collect())
+    }
+
+    /// The name that differs from `wanted` by spelling only, or by a few letters.
+    fn nearest(&self, wanted: &str) -> Option<String> {
+        let folded = fold(wanted);
+        let near = (folded.chars().count() / 3).min(3);
+        self.names
+            .iter()
+            .filter(|name| !name.is_empty())
+            .map(|name| (strsim::osa_distance(&fold(name), &folded), name))
+            .filter(|(distance, _)| *distance <= near)
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, name)| name.clone())
+    }
+}
+
+fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows, row: &Row) -> Result<Vec<String>, HeaderError> {
+    if let Some(index) = rows.broken_cell(row) {
+        let what = if row.unclosed {
+            "a quote is never closed"
+        } else {
+            "text after the closing quote"
+        };
+        return Err(HeaderError::Broken {
+            reason: format!("name {}: {what}", index + 1),
+        });
+    }
+    let mut names = Vec::with_capacity(row.cell_count);
+    for index in 0..row.cell_count {
+        let mut name = Vec::new();
+        match rows.cell(row, index) {
+            Cell::Plain { start, end } | Cell::Quoted { start, end } => name.extend_from_slice(&chunk[start..end]),
+            Cell::Doubled { start, end } => undouble(&chunk[start..end], layout.quote, &mut name),
+        }
+        let name = std::str::from_utf8(&name).map_err(|_| {
+            let reason = format!("name {}: `{}` is not valid UTF-8", index + 1, shown(&name));
+            HeaderError::Broken { reason }
+        })?;
+        names.push(name.trim().to_owned());
+    }
+    Ok(names)
+}
+
+/// Without what people mix up: case, blanks, underscores, hyphens, dots.
+fn fold(name: &str) -> String {
+    name.chars()
+        .filter(|c| !c.is_whitespace() && !"_-.".contains(*c))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Names that a message lists at most.
+const LISTED_NAMES: usize = 50;
+
+fn say_missing(missing: &[MissingColumn], found: &[String], delimiter: u8) -> String {
+    let wanted: Vec<String> = missing
+        .iter()
+        .map(|column| match &column.nearest {
+            Some(nearest) => format!("`{}` (did you mean `{}`?)", column.from, shown(nearest.as_bytes())),
+            None => format!("`{}`", column.from),
+        })
+        .collect();
+    let mut message = format!("the header lacks {}; it has ", wanted.join(", "));
+    message += &listed(found.iter().take(LISTED_NAMES).map(String::as_str));
+    if found.len() > LISTED_NAMES {
+        message += &format!(" and {} more", found.len() - LISTED_NAMES);
+    }
+    if let [only] = found
+        && let Some(other) = [',', ';', '\t', '|'].into_iter().find(|other| only.contains(*other))
+    {
+        let (other, declared) = (other.escape_debug(), delimiter.escape_ascii());
+        message += &format!("; is the delimiter `{other}` rather than `{declared}`?");
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::ColumnType;
+
+    fn column(name: &str, required: bool) -> Column {
+        Column {
+            name: name.into(),
+            from: name.into(),
+            column_type: ColumnType::String,
+            required,
+        }
+    }
+
+    fn read(text: &str) -> Result<(Vec<String>, usize), HeaderError> {
+        let (header, taken) = Header::read(&CsvLayout::default(), text.as_bytes())?;
+        Ok((header.names, taken))
+    }
+
+    fn check(text: &str, contract: &[Column]) -> Result<Vec<String>, HeaderError> {
+        let layout = CsvLayout::default();
+        Header::read(&layout, text.as_bytes())?.0.check(&layout, contract)
+    }
+
+    #[test]
+    fn names_are_trimmed_and_unquoted() {
+        let (names, taken) = read("\r\n a ,\"b \"\"c\"\"\n\",\"d,e\"\r\n1,2,3\n").unwrap();
+        assert_eq!(names, ["a", "b \"c\"", "d,e"]);
+        assert_eq!(taken, 24);
+    }
+
+    #[test]
+    fn a_header_may_be_the_whole_file() {
+        assert_eq!(read("a,b").unwrap(), (vec!["a".into(), "b".into()], 3));
+        assert_eq!(read(""), Err(HeaderError::Empty));
+        assert_eq!(read("\n\r\n"), Err(HeaderError::Empty));
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused() {
+        let error = read("a,b,a,c,b,a,,\n").unwrap_err();
+        assert_eq!(error.to_string(), "the header names `a`, `b` more than once");
+        assert!(read("a,b,,\n").is_ok());
+    }
+
+    #[test]
+    fn a_header_with_broken_quotes_or_bytes_is_refused() {
+        assert_eq!(
+            read("a,\"b\"x\n").unwrap_err().to_string(),
+            "the header cannot be read: name 2: text after the closing quote"
+        );
+        assert_eq!(
+            read("a,\"b\n").unwrap_err().to_string(),
+            "the header cannot be read: name 2: a quote is never closed"
+        );
+        let error = Header::read(&CsvLayout::default(), b"caf\xe9,b\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the header cannot be read: name 1: `caf\\xe9` is not valid UTF-8"
+        );
+    }
+
+    #[test]
+    fn all_missing_columns_are_named_at_once() {
+        let contract = [
+            column("dep_delay", true),
+            column("distance", true),
+            column("note", false),
+        ];
+        let error = check("Dep Delay,carrier\n", &contract).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the header lacks `dep_delay` (did you mean `Dep Delay`?), `distance`; it has `Dep Delay`, `carrier`"
+        );
+    }
+
+    #[test]
+    fn near_misses_are_few_letters_away() {
+        let nearest = |wanted: &str| {
+            let header = Header {
+                names: ["carrier", "distanz", "x", ""].map(String::from).to_vec(),
+            };
+            header.nearest(wanted)
+        };
+        assert_eq!(nearest("carier").as_deref(), Some("carrier"));
+        assert_eq!(nearest("distance").as_deref(), Some("distanz"));
+        assert_eq!(nearest("origin"), None);
+        assert_eq!(nearest("y"), None);
+    }
+
+    #[test]
+    fn a_wrong_delimiter_is_suspected_aloud() {
+        let error = check("a;b;c\n", &[column("a", true)]).unwrap_err();
+        assert!(
+            error.to_string().ends_with("; is the delimiter `;` rather than `,`?"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn names_that_the_contract_does_not_know_are_reported() {
+        assert_eq!(
+            check("a,b,c\n", &[column("b", true), column("z", false)]).unwrap(),
+            ["a", "c"]
+        );
+    }
+}

@@ -1,1 +1,0 @@
-//! Undoes compression, piece by piece, so that nobody holds a whole file.

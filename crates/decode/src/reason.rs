@@ -1,0 +1,86 @@
+//! How a reason speaks of what stands in a file: on one line, short, and with nothing that a terminal would act on.
+
+use std::fmt::Write;
+
+use crate::contract::ColumnType;
+use crate::values::Misfit;
+
+/// Characters of a value that a reason shows.
+const SHOWN_CHARACTERS: usize = 40;
+
+/// The text as a reason shows it: control characters and bytes that are no UTF-8 escaped, the end of a long one left
+/// out.
+pub(crate) fn shown(text: &[u8]) -> String {
+    let mut shown = String::new();
+    let mut characters = 0;
+    for part in text.utf8_chunks() {
+        for character in part.valid().chars() {
+            if characters == SHOWN_CHARACTERS {
+                return shown + "…";
+            }
+            characters += 1;
+            match character {
+                '"' | '\'' | '\\' => shown.push(character),
+                _ => shown.extend(character.escape_debug()),
+            }
+        }
+        if !part.invalid().is_empty() && characters == SHOWN_CHARACTERS {
+            return shown + "…";
+        }
+        for byte in part.invalid() {
+            characters += 1;
+            let _ = write!(shown, "\\x{byte:02x}"); // writing to a String cannot fail
+        }
+    }
+    shown
+}
+
+/// The names one after the other, each in backticks.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names
+        .map(|name| format!("`{}`", shown(name.as_bytes())))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Why the text is no value of the column.
+#[cold]
+pub(crate) fn misfit(column: &str, text: &[u8], column_type: ColumnType, misfit: Misfit) -> String {
+    let article = if column_type == ColumnType::Int64 { "an" } else { "a" };
+    let detail = match misfit {
+        Misfit::Form => String::new(),
+        Misfit::Limits(detail) => format!(": {detail}"),
+    };
+    format!(
+        "column `{column}`: `{}` is not {article} {}{detail}",
+        shown(text),
+        column_type.name()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_on_one_line_and_short() {
+        assert_eq!(
+            shown(b"say \"no\"\n\x1b[31m\xe2\x80\xae\xff"),
+            "say \"no\"\\n\\u{1b}[31m\\u{202e}\\xff"
+        );
+        assert_eq!(shown("ü".repeat(41).as_bytes()), "ü".repeat(40) + "…");
+        assert_eq!(shown("ü".repeat(40).as_bytes()), "ü".repeat(40));
+    }
+
+    #[test]
+    fn a_reason_names_column_value_and_type() {
+        assert_eq!(
+            misfit("dep_delay", b"abc", ColumnType::Float64, Misfit::Form),
+            "column `dep_delay`: `abc` is not a float64"
+        );
+        assert_eq!(
+            misfit("born", b"2013-02-30", ColumnType::Date, Misfit::Limits("no such day")),
+            "column `born`: `2013-02-30` is not a date: no such day"
+        );
+    }
+}
