@@ -1,1 +1,128 @@
-//! placeholder
+//! A landed blob → a message with its address and facts.
+//!
+//! The blob trigger may fire twice, late, and for versions that are gone; so this looks at the blob as it is now and says
+//! that. Saying it twice does no harm.
+
+use percent_encoding::percent_decode_str;
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::names::BlobName;
+use crate::pipeline::{Format, Pipeline};
+use crate::records::dead_letters::{self, DeadLetter};
+use crate::records::landed::{FILES_HUB, LandedFile};
+use crate::records::provenance;
+use crate::stations::Disposition;
+use crate::stations::containers::{BlobFacts, Container, ContainerError};
+use crate::stations::hub::{HubError, HubSender};
+use millrace_decode::inflate::Compression;
+
+/// What `announce` works with.
+pub struct AnnounceStations<'a> {
+    pub pipeline: &'a Pipeline,
+    pub landing: &'a Container,
+    pub state: &'a Container,
+    pub hub: &'a dyn HubSender,
+    pub clock: &'a Clock,
+}
+
+/// What became of a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announced {
+    Sent(LandedFile),
+    /// It is of no feed, and now a dead letter.
+    DeadLettered,
+    /// It was gone before it could be announced.
+    Gone,
+}
+
+#[derive(Debug, Error)]
+pub enum AnnounceError {
+    #[error("the trigger's address `{uri}` is not in the landing container {container}: see `LandingStorage`")]
+    ForeignAddress { uri: String, container: String },
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
+
+impl AnnounceError {
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            AnnounceError::ForeignAddress { .. } => Disposition::Reject,
+            AnnounceError::Container(error) => error.disposition(),
+            AnnounceError::Hub(error) => error.disposition(),
+        }
+    }
+}
+
+/// Announces the blob that the trigger's `Uri` names.
+pub async fn announce(uri: &str, at: &AnnounceStations<'_>) -> Result<Announced, AnnounceError> {
+    let blob = blob_at(uri, at.landing)?;
+    match at.landing.head(&blob).await? {
+        Some(facts) => announce_blob(&facts, at).await,
+        None => {
+            info!(blob = blob.as_str(), "{blob} is gone; there is nothing to announce");
+            Ok(Announced::Gone)
+        }
+    }
+}
+
+/// Announces a blob as it is now; also for `sweep` and `replay`.
+pub async fn announce_blob(facts: &BlobFacts, at: &AnnounceStations<'_>) -> Result<Announced, AnnounceError> {
+    let Some(feed) = facts.name.feed().and_then(|name| at.pipeline.feed(&name)) else {
+        dead_letters::write(at.state, of_no_feed(facts, at)).await?;
+        warn!(blob = facts.name.as_str(), "{} is of no feed: it is a dead letter now", facts.name);
+        return Ok(Announced::DeadLettered);
+    };
+    let Format::Csv(_) = feed.format;
+    let landed = LandedFile {
+        feed: feed.name.clone(),
+        blob: facts.name.clone(),
+        etag: facts.etag.clone(),
+        size_bytes: facts.size_bytes,
+        sha256: provenance::read(at.state, &facts.name, &facts.etag).await?.map(|known| known.sha256),
+        format: "csv".to_owned(),
+        compression: Compression::of_name(facts.name.as_str()).name().to_owned(),
+    };
+    let body = landed.encode(at.landing.url(), at.clock.now());
+    at.hub.send(FILES_HUB, facts.name.as_str(), body.into()).await?;
+    info!(blob = facts.name.as_str(), size_bytes = facts.size_bytes, "announced {}", facts.name);
+    Ok(Announced::Sent(landed))
+}
+
+/// The blob that a trigger's address means. The host writes the address percent-encoded.
+fn blob_at(uri: &str, landing: &Container) -> Result<BlobName, AnnounceError> {
+    let foreign = || AnnounceError::ForeignAddress { uri: uri.to_owned(), container: landing.url().to_owned() };
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
+    let path = decoded(path).ok_or_else(foreign)?;
+    let container = decoded(landing.url()).ok_or_else(foreign)?;
+    let name = path.strip_prefix(&container).and_then(|rest| rest.strip_prefix('/')).ok_or_else(foreign)?;
+    BlobName::new(name).map_err(|_| foreign())
+}
+
+fn decoded(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+}
+
+fn of_no_feed(facts: &BlobFacts, at: &AnnounceStations<'_>) -> DeadLetter {
+    let feeds: Vec<&str> = at.pipeline.feeds.iter().map(|feed| feed.name.as_str()).collect();
+    let now = at.clock.now();
+    DeadLetter {
+        blob: facts.name.clone(),
+        etag: facts.etag.clone(),
+        stage: "announce".to_owned(),
+        reason: format!(
+            "no feed of pipeline.toml takes blobs under `{}/`; its feeds are {}",
+            facts.name.as_str().split('/').next().unwrap_or_default(),
+            feeds.join(", ")
+        ),
+        remedy: "upload it under landing/<feed>/, or declare the feed and retry the dead letter".to_owned(),
+        row: None,
+        quarantine: None,
+        tries: 1,
+        first_at: now,
+        last_at: now,
+    }
+}

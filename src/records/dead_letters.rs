@@ -2,11 +2,11 @@
 //! written while the database is away. The counts of the version that was accepted last stand.
 
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::key;
-use crate::names::{BlobName, ETag};
+use crate::names::{BlobName, ETag, FeedName};
 use crate::stations::containers::{Container, ContainerError};
 
 const KIND: &str = "dead-letters";
@@ -71,4 +71,14 @@ pub async fn list(state: &Container, limit: usize) -> Result<Vec<DeadLetter>, Co
 /// How many there are.
 pub async fn count(state: &Container) -> Result<usize, ContainerError> {
     state.list(&format!("{KIND}/"), None).try_fold(0, |count, _| async move { Ok(count + 1) }).await
+}
+
+/// The versions of a feed's blobs that have one, in no order. Names are listed, nothing is read.
+pub fn versions(
+    state: &Container,
+    feed: &FeedName,
+) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
+    state
+        .list(&format!("{KIND}/{feed}/"), None)
+        .try_filter_map(|facts| async move { Ok(key::version_of(KIND, &facts.name)) })
 }

@@ -2,10 +2,11 @@
 //! the truth: that is the ledger.
 
 use chrono::{DateTime, Utc};
+use futures::{Stream, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::key;
-use crate::names::{BlobName, ETag};
+use crate::names::{BlobName, ETag, FeedName};
 use crate::stations::containers::{Container, ContainerError};
 
 const KIND: &str = "loaded";
@@ -36,4 +37,14 @@ pub async fn exists(state: &Container, blob: &BlobName, etag: &ETag) -> Result<b
 /// Takes a marker away, so that the sweep and the status page see the version as not loaded.
 pub async fn remove(state: &Container, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError> {
     state.delete(&key::of_version(KIND, blob, etag)).await
+}
+
+/// The versions of a feed's blobs that have one, in no order. Names are listed, nothing is read.
+pub fn versions(
+    state: &Container,
+    feed: &FeedName,
+) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
+    state
+        .list(&format!("{KIND}/{feed}/"), None)
+        .try_filter_map(|facts| async move { Ok(key::version_of(KIND, &facts.name)) })
 }

@@ -6,8 +6,11 @@ pub mod dead_letters;
 pub mod key;
 pub mod landed;
 pub mod loaded;
+pub mod new_columns;
+pub mod provenance;
 pub mod pulled;
 pub mod quarantine;
+pub mod sweep_position;
 
 use bytes::Bytes;
 use serde::Serialize;

@@ -1,0 +1,61 @@
+//! What follows a count or a commit. All of it may happen twice, and none of it decides anything.
+
+use super::LoadStations;
+use crate::counting::Counted;
+use crate::names::BlobName;
+use crate::records::dead_letters;
+use crate::records::loaded::{self, LoadedMarker};
+use crate::records::new_columns::{self, NewColumns};
+use crate::stations::containers::ContainerError;
+use crate::stations::warehouse::{FileUnit, UnitRecord};
+
+/// After the commit: the marker, and what the commit made stale.
+pub async fn finish(
+    committed: &UnitRecord,
+    displaced: Option<&UnitRecord>,
+    at: &LoadStations,
+) -> Result<(), ContainerError> {
+    let (blob, etag) = (&committed.unit.blob, &committed.etag);
+    let state = &at.containers.state;
+    let marker = LoadedMarker {
+        blob: blob.clone(),
+        etag: etag.clone(),
+        generation: committed.generation,
+        rows_read: committed.rows_read,
+        rows_rejected: committed.rows_rejected,
+        committed_at: committed.committed_at,
+    };
+    loaded::write(state, &marker).await?;
+    dead_letters::remove(state, blob, etag).await?;
+    let Some(displaced) = displaced else { return Ok(()) };
+    if displaced.etag != *etag {
+        loaded::remove(state, blob, &displaced.etag).await?;
+    }
+    if let Some(quarantine) = displaced.quarantine.as_deref().and_then(|name| BlobName::new(name).ok()) {
+        at.containers.quarantine.delete(&quarantine).await?;
+    }
+    Ok(())
+}
+
+/// What this load put into quarantine is nobody's, as it was not committed.
+pub async fn drop_own_quarantine(ours: &UnitRecord, at: &LoadStations) -> Result<(), ContainerError> {
+    match ours.quarantine.as_deref().and_then(|name| BlobName::new(name).ok()) {
+        Some(quarantine) => at.containers.quarantine.delete(&quarantine).await,
+        None => Ok(()),
+    }
+}
+
+/// Columns that the contract does not name, for the status page.
+pub async fn note_new_columns(unit: &FileUnit, counted: &Counted, at: &LoadStations) -> Result<(), ContainerError> {
+    if counted.unknown_columns.is_empty() {
+        return Ok(());
+    }
+    let seen = NewColumns {
+        feed: unit.feed.clone(),
+        columns: counted.unknown_columns.clone(),
+        blob: unit.blob.clone(),
+        seen_at: at.clock.now(),
+    };
+    new_columns::note(&at.containers.state, &seen).await
+}
+
