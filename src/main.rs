@@ -1,1 +1,5 @@
-fn main() {}
+//! The program: see `millrace --help`.
+
+fn main() -> std::process::ExitCode {
+    millrace::cli::main()
+}

@@ -1,0 +1,98 @@
+//! `millrace serve`: the custom handler.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use tokio::sync::RwLock;
+use tracing::{info, warn};
+
+use super::wiring::{self, Stations};
+use crate::app;
+use crate::counting::Budget;
+use crate::functions::load::{Feeds, LoadStations};
+use crate::handler::routes::Routes;
+use crate::handler::{parent, server};
+use crate::pipeline::Pipeline;
+use crate::settings::{HANDLER_PORT, Settings};
+use crate::telemetry;
+
+/// The Functions host starts this; FUNCTIONS_CUSTOMHANDLER_PORT says where to listen.
+///
+/// Example: FUNCTIONS_CUSTOMHANDLER_PORT=9000 millrace serve
+#[derive(Args, Default)]
+pub struct ServeArguments {}
+
+pub async fn run(_: ServeArguments) -> anyhow::Result<()> {
+    let settings = Settings::from_environment();
+    telemetry::start_for_host(settings.log_filter());
+    let port = settings
+        .get(HANDLER_PORT)
+        .with_context(|| {
+            format!("{HANDLER_PORT} is not set: the Functions host sets it; to run without one use `millrace dev`")
+        })?
+        .parse()
+        .with_context(|| format!("{HANDLER_PORT} is not a port number"))?;
+    let routes = routes(&settings).await?;
+    tokio::select! {
+        served = server::serve(Arc::new(routes), port) => served.with_context(|| format!("port {port} cannot be served"))?,
+        () = parent::gone() => {}
+        () = interrupted_twice() => {}
+    }
+    // Never an orderly 0: the host takes that for a handler that need not be started again.
+    bail!("the host is gone; this handler ends")
+}
+
+async fn routes(settings: &Settings) -> anyhow::Result<Routes> {
+    let app = settings.app_root();
+    let pipeline = Pipeline::read(&settings.pipeline_path(&app))?;
+    let feeds = Feeds::new(&pipeline)?;
+    let stations = Stations::open(settings).await?;
+    let clock = wiring::clock();
+    let load = LoadStations {
+        containers: stations.containers.clone(),
+        warehouse: stations.warehouse.clone(),
+        feeds,
+        budget: Budget::for_this_machine(),
+        process: uuid::Uuid::new_v4().simple().to_string(),
+        alone: RwLock::new(()),
+        clock: clock.clone(),
+    };
+    Ok(Routes {
+        pull_sources: wiring::pull_sources(&pipeline, settings)?,
+        pull: stations.pull(),
+        hub: stations.hub.clone(),
+        share: stations.share.clone(),
+        load,
+        clock,
+        function_timeout: function_timeout(&app),
+        pipeline: Arc::new(pipeline),
+    })
+}
+
+/// `functionTimeout` of host.json, after which the host kills this process; without a limit there, half an hour.
+fn function_timeout(app: &Path) -> Duration {
+    let half_an_hour = Duration::from_secs(30 * 60);
+    match app::function_timeout(app) {
+        Ok(timeout) => timeout.unwrap_or(half_an_hour),
+        Err(error) => {
+            warn!("functionTimeout is taken as 30 minutes: {error}");
+            half_an_hour
+        }
+    }
+}
+
+/// Ctrl+C under `func start` reaches the handler before its host has stopped its listeners. So the first one is passed over:
+/// the host will kill this process when it is done. A second one means a person at a terminal.
+async fn interrupted_twice() {
+    for interrupts in 1..=2 {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return std::future::pending().await;
+        }
+        if interrupts == 1 {
+            info!("interrupted: going on until the host stops this process; interrupt again to end it");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `millrace status`: the status page as text.
+
+use clap::Args;
+
+use super::context::AppArguments;
+use super::wiring;
+use crate::functions::status::{StatusStations, status};
+
+/// Shows where every file stands: landed, loaded, waiting, dead
+///
+/// Example: millrace status --json | jq '.feeds[].waiting'
+#[derive(Args)]
+pub struct StatusArguments {
+    #[command(flatten)]
+    app: AppArguments,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(arguments: StatusArguments) -> anyhow::Result<()> {
+    let context = arguments.app.open().await?;
+    let clock = wiring::clock();
+    let stations = StatusStations {
+        pipeline: &context.pipeline,
+        landing: &context.stations.containers.landing,
+        state: &context.stations.containers.state,
+        clock: &clock,
+    };
+    let report = status(&stations).await?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", report.to_text());
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Settings and pipeline.toml to stations.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::clock::Clock;
+use crate::functions::pull::{PullSource, PullStations};
+use crate::pipeline::{Feed, Login, Pipeline, SftpSource};
+use crate::secret::Secret;
+use crate::settings::{EmbeddedSftp, Settings, SettingsError};
+use crate::stations::containers::Containers;
+use crate::stations::hub::HubSender;
+use crate::stations::hub::journal::JournalHub;
+use crate::stations::sftp::{EndpointLogin, SftpEndpoint, Ssh2Connector};
+use crate::stations::share::{DirectoryShare, Share};
+use crate::stations::warehouse::sqlite::SqliteWarehouse;
+use crate::stations::warehouse::{FeedMeaning, Schema, Warehouse};
+
+/// All stations but the sftp servers, which are as many as there are sources.
+pub struct Stations {
+    pub containers: Containers,
+    pub share: Arc<dyn Share>,
+    pub hub: Arc<dyn HubSender>,
+    pub warehouse: Arc<dyn Warehouse>,
+}
+
+impl Stations {
+    /// Opens what must exist; the warehouse is not touched before somebody asks it.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let ends = settings.ends()?;
+        let containers = Containers::open(&ends.storage).await?;
+        let share = DirectoryShare::open(&ends.share).await?;
+        let hub = JournalHub::open(&ends.hub).context("hub cannot be opened")?;
+        Ok(Stations {
+            containers,
+            share: Arc::new(share),
+            hub: Arc::new(hub),
+            warehouse: Arc::new(SqliteWarehouse::new(ends.warehouse)),
+        })
+    }
+
+    pub fn pull(&self) -> PullStations {
+        PullStations {
+            connector: Arc::new(Ssh2Connector),
+            share: self.share.clone(),
+            landing: self.containers.landing.clone(),
+            state: self.containers.state.clone(),
+        }
+    }
+}
+
+/// Every source of every feed, with the server and the secrets that open it. A source whose secret is missing says so when
+/// it is pulled, and stops no other.
+pub fn pull_sources(pipeline: &Pipeline, settings: &Settings) -> Result<Vec<PullSource>, SettingsError> {
+    let embedded = settings.embedded_sftp()?;
+    let mut sources = Vec::new();
+    for feed in &pipeline.feeds {
+        for source in &feed.sources {
+            let (source, endpoint) = match &embedded {
+                Some(server) => at_embedded(feed, source, server),
+                None => (source.clone(), declared(source, settings).map_err(|error| error.to_string())),
+            };
+            sources.push(PullSource { feed: feed.name.clone(), source, endpoint });
+        }
+    }
+    Ok(sources)
+}
+
+fn declared(source: &SftpSource, settings: &Settings) -> Result<SftpEndpoint, SettingsError> {
+    let login = match &source.login {
+        Login::Password(password) => EndpointLogin::Password(settings.secret(password)?),
+        Login::PrivateKey { key, passphrase } => EndpointLogin::PrivateKey {
+            key: settings.secret(key)?,
+            passphrase: passphrase.as_ref().map(|reference| settings.secret(reference)).transpose()?,
+        },
+    };
+    Ok(SftpEndpoint {
+        host: source.url.host.clone(),
+        port: source.url.port,
+        user: source.url.user.clone(),
+        host_keys: source.host_keys.clone(),
+        login,
+        directory: source.url.directory.clone(),
+    })
+}
+
+/// The embedded server serves `<inbox>/<feed>/`, and `<inbox>/<feed>/<source>/` where a feed has several.
+fn at_embedded(
+    feed: &Feed,
+    source: &SftpSource,
+    server: &EmbeddedSftp,
+) -> (SftpSource, Result<SftpEndpoint, String>) {
+    let directory = embedded_directory(feed, source);
+    let mut at_server = source.clone();
+    at_server.url.host = server.host.clone();
+    at_server.url.port = server.port;
+    at_server.url.user = server.user.clone();
+    at_server.url.directory = directory.clone();
+    at_server.host_keys = vec![server.host_key.clone()];
+    let endpoint = SftpEndpoint {
+        host: server.host.clone(),
+        port: server.port,
+        user: server.user.clone(),
+        host_keys: vec![server.host_key.clone()],
+        login: EndpointLogin::Password(Secret::new(server.password.clone())),
+        directory,
+    };
+    (at_server, Ok(endpoint))
+}
+
+/// Where a source's files are on the embedded server.
+pub fn embedded_directory(feed: &Feed, source: &SftpSource) -> String {
+    match &source.name {
+        Some(name) if feed.sources.len() > 1 => format!("/{}/{name}", feed.name),
+        _ => format!("/{}", feed.name),
+    }
+}
+
+/// What the warehouse must hold for this pipeline.
+pub fn schema(pipeline: &Pipeline) -> Schema {
+    let meanings = pipeline.feeds.iter().map(|feed| meaning(pipeline, feed)).collect();
+    Schema { meanings, summaries: pipeline.summaries.clone() }
+}
+
+fn meaning(pipeline: &Pipeline, feed: &Feed) -> FeedMeaning {
+    FeedMeaning { feed: feed.name.clone(), fingerprint: pipeline.fingerprint(&feed.name) }
+}
+
+/// The system's clock; commands and the handler have no other.
+pub fn clock() -> Clock {
+    Clock::System
+}

@@ -1,0 +1,9 @@
+//! Scenarios and real servers: one binary, so that everything is linked once.
+
+mod build;
+mod dev;
+mod flights;
+mod kills;
+mod messages;
+mod serve;
+mod support;
