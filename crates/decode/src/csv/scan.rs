@@ -201,14 +201,18 @@ fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
 #[inline]
 fn find_sse2<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
-    let (lanes, _) = block.as_chunks::<8>();
-    let lane = |index: usize| i64::from_le_bytes(lanes[index]);
-    let vectors = [0, 2, 4, 6].map(|index| _mm_set_epi64x(lane(index + 1), lane(index)));
-    needles.map(|needle| {
-        let needle = _mm_set1_epi8(needle.cast_signed());
-        let [a, b, c, d] = vectors.map(|vector| u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(vector, needle)) as u16));
-        a | b << 16 | c << 32 | d << 48
-    })
+    let mut found = [0; N];
+    // Loops, not `map`: closures would not be compiled into the caller, which costs half the speed.
+    let (vectors, _) = block.as_chunks::<16>();
+    for (index, vector) in vectors.iter().enumerate() {
+        let vector = u128::from_le_bytes(*vector);
+        let vector = _mm_set_epi64x((vector >> 64) as i64, vector as i64);
+        for (bits, needle) in found.iter_mut().zip(needles) {
+            let equal = _mm_cmpeq_epi8(vector, _mm_set1_epi8(needle.cast_signed()));
+            *bits |= u64::from(_mm_movemask_epi8(equal) as u16) << (index * 16);
+        }
+    }
+    found
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -92,12 +92,12 @@ fn parse_fraction(text: &[u8]) -> Result<(i64, &[u8]), Misfit> {
     if length == 0 || length > 9 {
         return Err(Misfit::Form);
     }
+    let (digits, rest) = rest.split_at(length);
     let mut micros = 0;
-    for place in 0..6 {
-        let digit = if place < length { rest[place] - b'0' } else { 0 };
-        micros = micros * 10 + i64::from(digit);
+    for digit in digits.iter().chain(b"00000").take(6) {
+        micros = micros * 10 + i64::from(digit - b'0');
     }
-    Ok((micros, &rest[length..]))
+    Ok((micros, rest))
 }
 
 /// `Z`, `+HH:MM`, `-HH:MM` or nothing, as seconds ahead of UTC.

@@ -122,8 +122,7 @@ impl Decoder {
     }
 
     fn builders(&self, chunk: &[u8]) -> Vec<ColumnBuilder> {
-        // Counting is cheaper than growing; line ends inside quotes make it a little too much.
-        let capacity = memchr::memchr_iter(b'\n', chunk).count() + 1;
+        let capacity = likely_row_count(chunk);
         let builder = |column: &NeededColumn| {
             let capacity = if column.position.is_some() { capacity } else { 0 };
             ColumnBuilder::new(column.column_type, capacity)
@@ -239,6 +238,13 @@ impl NeededColumn {
     }
 }
 
+/// What the start of a chunk lets expect of the whole, and a little more.
+fn likely_row_count(chunk: &[u8]) -> usize {
+    let sample = &chunk[..chunk.len().min(16 * 1024)];
+    let line_count = memchr::memchr_iter(b'\n', sample).count() + 1;
+    line_count * (chunk.len() / sample.len().max(1) + 1) / 16 * 17
+}
+
 /// The texts that mean null. The empty one is by far the most frequent and is asked first.
 #[derive(Clone, Debug)]
 struct NullWords {
@@ -269,3 +275,6 @@ impl NullWords {
         cell.len() <= self.longest && self.others.iter().any(|word| word == cell)
     }
 }
+
+#[cfg(test)]
+mod tests;
