@@ -1,7 +1,7 @@
 //! The first row of a file: which column stands where, and whether the contract's are there.
 
 use super::CsvLayout;
-use super::rows::{Cell, Row, Rows, undouble};
+use super::rows::{Cell, Rows, undouble};
 use crate::contract::Column;
 use crate::reason::{listed, shown};
 
@@ -44,10 +44,13 @@ impl Header {
     /// duplicates of each other.
     pub fn read(layout: &CsvLayout, chunk: &[u8]) -> Result<(Header, usize), HeaderError> {
         layout.insist();
-        let first = Rows::new(chunk, layout, 0).next_row().ok_or(HeaderError::Empty)?;
-        let mut rows = Rows::new(chunk, layout, first.cell_count);
-        let row = rows.next_row().ok_or(HeaderError::Empty)?;
-        let names = read_names(layout, chunk, &rows, &row)?;
+        let mut rows = Rows::new(chunk, layout, 0);
+        if !rows.advance() {
+            return Err(HeaderError::Empty);
+        }
+        let mut rows = Rows::new(chunk, layout, rows.row().cell_count);
+        rows.advance();
+        let names = read_names(layout, chunk, &rows)?;
 
         let mut sorted: Vec<&str> = names
             .iter()
@@ -113,9 +116,9 @@ impl Header {
     }
 }
 
-fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows, row: &Row) -> Result<Vec<String>, HeaderError> {
-    if let Some(index) = rows.broken_cell(row) {
-        let what = if row.unclosed {
+fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<String>, HeaderError> {
+    if let Some(index) = rows.broken_cell() {
+        let what = if rows.row().unclosed {
             "a quote is never closed"
         } else {
             "text after the closing quote"
@@ -124,10 +127,10 @@ fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows, row: &Row) -> Resul
             reason: format!("name {}: {what}", index + 1),
         });
     }
-    let mut names = Vec::with_capacity(row.cell_count);
-    for index in 0..row.cell_count {
+    let mut names = Vec::with_capacity(rows.row().cell_count);
+    for index in 0..rows.row().cell_count {
         let mut name = Vec::new();
-        match rows.cell(row, index) {
+        match rows.cell(index) {
             Cell::Plain { start, end } | Cell::Quoted { start, end } => name.extend_from_slice(&chunk[start..end]),
             Cell::Doubled { start, end } => undouble(&chunk[start..end], layout.quote, &mut name),
         }

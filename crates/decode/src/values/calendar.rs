@@ -19,6 +19,7 @@ const YEAR_OUT_OF_RANGE: Misfit = Misfit::Limits("year out of range");
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * MICROS_PER_SECOND;
 const FIRST_DAY: i64 = -719_162; // 0001-01-01
 const LAST_DAY: i64 = 2_932_896; // 9999-12-31
 
@@ -30,8 +31,8 @@ impl Timestamp {
             return Ok(self.local_micros);
         };
         let micros = self.local_micros - i64::from(offset_seconds) * MICROS_PER_SECOND;
-        let day = micros.div_euclid(SECONDS_PER_DAY * MICROS_PER_SECOND);
-        if (FIRST_DAY..=LAST_DAY).contains(&day) {
+        let calendar = FIRST_DAY * MICROS_PER_DAY..(LAST_DAY + 1) * MICROS_PER_DAY;
+        if calendar.contains(&micros) {
             Ok(micros)
         } else {
             Err(YEAR_OUT_OF_RANGE)

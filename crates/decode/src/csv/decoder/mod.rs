@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::rows::{Cell, Row, Rows, undouble};
+use super::rows::{Cell, Rows, undouble};
 use super::{CsvLayout, Header};
 use crate::builder::ColumnBuilder;
 use crate::columns::{BadRow, DecodedChunk};
@@ -64,8 +64,8 @@ impl Decoder {
         let mut bad = Vec::new();
         let mut row_count = 0;
         let mut good_rows = 0;
-        while let Some(row) = rows.next_row() {
-            match self.decode_row(&chunk, is_utf8, &rows, &row, &mut builders) {
+        while rows.advance() {
+            match self.decode_row(&chunk, is_utf8, &rows, &mut builders) {
                 Ok(()) => good_rows += 1,
                 Err(reason) => {
                     for builder in &mut builders {
@@ -73,7 +73,7 @@ impl Decoder {
                     }
                     bad.push(BadRow {
                         row: row_count,
-                        raw: rows.raw(&row).to_vec(),
+                        raw: rows.raw().to_vec(),
                         reason,
                     });
                 }
@@ -106,11 +106,9 @@ impl Decoder {
         let mut rows = Rows::new(chunk, &self.layout, 0);
         let mut row_number = 0;
         let mut wanted = wanted.into_iter().peekable();
-        while wanted.peek().is_some()
-            && let Some(row) = rows.next_row()
-        {
+        while wanted.peek().is_some() && rows.advance() {
             while let Some((_, index)) = wanted.next_if(|(number, _)| *number == row_number) {
-                raw_rows[index] = rows.raw(&row).to_vec();
+                raw_rows[index] = rows.raw().to_vec();
             }
             row_number += 1;
         }
@@ -145,18 +143,18 @@ impl Decoder {
         chunk: &[u8],
         is_utf8: bool,
         rows: &Rows,
-        row: &Row,
         builders: &mut [ColumnBuilder],
     ) -> Result<(), String> {
-        if row.unclosed || row.quoted {
-            self.check_quotes(rows, row)?;
+        let row = rows.row();
+        if row.quoted {
+            self.check_quotes(rows)?;
         }
         if row.cell_count != self.header.names().len() {
             return Err(self.wrong_width(row.cell_count));
         }
         for (column, builder) in self.columns.iter().zip(builders) {
             let Some(position) = column.position else { continue };
-            let (start, end) = match rows.cell(row, position) {
+            let (start, end) = match rows.cell(position) {
                 Cell::Plain { start, end } => {
                     if self.nulls.contains(&chunk[start..end]) {
                         builder.push_null();
@@ -194,10 +192,11 @@ impl Decoder {
     }
 
     #[inline]
-    fn check_quotes(&self, rows: &Rows, row: &Row) -> Result<(), String> {
-        match rows.broken_cell(row) {
-            None if !row.unclosed => Ok(()),
-            broken => Err(self.say_broken(broken, row.unclosed)),
+    fn check_quotes(&self, rows: &Rows) -> Result<(), String> {
+        let unclosed = rows.row().unclosed;
+        match rows.broken_cell() {
+            None if !unclosed => Ok(()),
+            broken => Err(self.say_broken(broken, unclosed)),
         }
     }
 
