@@ -23,11 +23,11 @@ pub struct MissingColumn {
 /// Why a header is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    #[error("the file has no header: it is empty")]
+    #[error("there is no header: the file is empty")]
     Empty,
     #[error("the header cannot be read: {reason}")]
     Broken { reason: String },
-    #[error("the header names {} more than once", listed(.names.iter().map(String::as_str)))]
+    #[error("the header names {} more than once", listed(.names))]
     Duplicates { names: Vec<String> },
     #[error("{}", say_missing(.missing, .found, *.delimiter))]
     Missing {
@@ -38,7 +38,7 @@ pub enum HeaderError {
 }
 
 impl Header {
-    /// Reads the first row that is not blank. Returns the header and where in the chunk the rows after it begin.
+    /// Reads the first row of the first chunk. Returns the header and where in the chunk the rows after it begin.
     ///
     /// Blanks around names are trimmed. Columns without a name, such as delimiters at the line's end make, are no
     /// duplicates of each other.
@@ -108,7 +108,7 @@ impl Header {
         let near = (folded.chars().count() / 3).min(3);
         self.names
             .iter()
-            .filter(|name| !name.is_empty())
+            .filter(|name| !name.is_empty() && name.len() <= 4 * wanted.len() + 16)
             .map(|name| (strsim::osa_distance(&fold(name), &folded), name))
             .filter(|(distance, _)| *distance <= near)
             .min_by_key(|(distance, _)| *distance)
@@ -151,9 +151,6 @@ fn fold(name: &str) -> String {
         .collect()
 }
 
-/// Names that a message lists at most.
-const LISTED_NAMES: usize = 50;
-
 fn say_missing(missing: &[MissingColumn], found: &[String], delimiter: u8) -> String {
     let wanted: Vec<String> = missing
         .iter()
@@ -162,11 +159,7 @@ fn say_missing(missing: &[MissingColumn], found: &[String], delimiter: u8) -> St
             None => format!("`{}`", column.from),
         })
         .collect();
-    let mut message = format!("the header lacks {}; it has ", wanted.join(", "));
-    message += &listed(found.iter().take(LISTED_NAMES).map(String::as_str));
-    if found.len() > LISTED_NAMES {
-        message += &format!(" and {} more", found.len() - LISTED_NAMES);
-    }
+    let mut message = format!("the header lacks {}; it has {}", wanted.join(", "), listed(found));
     if let [only] = found
         && let Some(other) = [',', ';', '\t', '|'].into_iter().find(|other| only.contains(*other))
     {

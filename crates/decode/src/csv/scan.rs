@@ -193,8 +193,16 @@ fn running_xor(mut bits: u64) -> u64 {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
+    // This crate's only unsafe line. Measured against `find_in_words`: the cutter does 6.4 GB/s instead of 1.0 where
+    // there are quotes, and the decoder 2.6 instead of 1.6.
     // SAFETY: every x86_64 processor has SSE2.
     unsafe { find_sse2(block, needles) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
+    find_in_words(block, needles)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -216,19 +224,24 @@ fn find_sse2<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] 
     found
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
-    needles.map(|needle| find_one(block, needle))
-}
-
-/// The same for any machine.
+/// The same for any machine, eight bytes at a time.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn find_one(block: &[u8; BLOCK], needle: u8) -> u64 {
-    block
-        .iter()
-        .rev()
-        .fold(0, |bits, &byte| bits << 1 | u64::from(byte == needle))
+fn find_in_words<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let mut found = [0; N];
+    let (words, _) = block.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        for (bits, needle) in found.iter_mut().zip(needles) {
+            // A byte that is the needle is 0 now; only then does its highest bit survive the next line.
+            let differing = u64::from_le_bytes(*word) ^ EACH.wrapping_mul(u64::from(needle));
+            let low_bits = EACH * 0x7f;
+            let not_equal = ((differing & low_bits) + low_bits) | differing | low_bits;
+            let equal = !not_equal >> 7;
+            // One product moves the lowest bits of the eight bytes side by side.
+            *bits |= (equal.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (index * 8);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -316,10 +329,13 @@ mod tests {
         }
 
         #[test]
-        fn vectors_find_what_a_loop_finds(block: [u8; 32], needle: u8) {
-            let mut wide = [needle; BLOCK];
-            wide[16..48].copy_from_slice(&block);
-            prop_assert_eq!(find(&wide, [needle, b',']), [find_one(&wide, needle), find_one(&wide, b',')]);
+        fn needles_are_found_in_vectors_and_in_words(bytes: [u8; 32], needle: u8) {
+            let mut block = [needle; BLOCK];
+            block[16..48].copy_from_slice(&bytes);
+            let by_byte = |needle| (0..BLOCK).fold(0, |bits, index| bits | u64::from(block[index] == needle) << index);
+            let expected = [by_byte(needle), by_byte(b',')];
+            prop_assert_eq!(find(&block, [needle, b',']), expected);
+            prop_assert_eq!(find_in_words(&block, [needle, b',']), expected);
         }
     }
 }
