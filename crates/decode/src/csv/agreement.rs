@@ -118,6 +118,16 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece(), 0..60).prop_map(|pieces| pieces.concat())
 }
 
+fn layout() -> impl Strategy<Value = CsvLayout> {
+    let layout = |(delimiter, quote)| CsvLayout {
+        delimiter,
+        quote,
+        null_values: Vec::new(),
+    };
+    let layouts = (0_u8..128, 0_u8..128).prop_map(layout);
+    layouts.prop_filter("files can be read under it", |layout| layout.check().is_ok())
+}
+
 fn split<'a>(file: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut rest = file;
     let mut pushes = Vec::new();
@@ -202,6 +212,28 @@ proptest! {
     }
 
     #[test]
+    fn chunks_do_not_depend_on_how_the_bytes_were_pushed(
+        file in file(),
+        cuts in prop::collection::vec(0_usize..200, 0..8),
+        target_bytes in 1_usize..400,
+    ) {
+        let cut = |pushes: &[&[u8]]| {
+            let mut chunks = Vec::new();
+            let mut out = |chunk: Bytes| {
+                chunks.push(chunk);
+                Ok::<(), CutError>(())
+            };
+            let mut cutter = RowCutter::new(&CsvLayout::default(), target_bytes, DEFAULT_MAX_ROW_BYTES);
+            pushes.iter().try_for_each(|push| cutter.push(push, &mut out)).unwrap();
+            cutter.finish(&mut out).unwrap();
+            chunks
+        };
+        let chunks = cut(&[&file]);
+        prop_assert_eq!(&chunks, &cut(&split(&file, &cuts)));
+        prop_assert_eq!(chunks.concat(), file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file));
+    }
+
+    #[test]
     fn every_row_is_what_the_grammar_says(file in file()) {
         prop_assume!(!file.starts_with(b"\xef\xbb\xbf"));
         let types = [ColumnType::String; 3];
@@ -227,12 +259,9 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(
         file in prop::collection::vec(any::<u8>(), 0..300),
-        delimiter in 0_u8..128,
-        quote in 0_u8..128,
+        layout in layout(),
         column_count in 1_usize..4,
     ) {
-        let layout = CsvLayout { delimiter, quote, null_values: Vec::new() };
-        prop_assume!(layout.check().is_ok());
         let _ = Header::read(&layout, &file);
         decode(&[&file], &layout, &TYPES[..column_count], 50);
     }

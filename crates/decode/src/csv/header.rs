@@ -117,15 +117,14 @@ impl Header {
 }
 
 fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<String>, HeaderError> {
+    let broken = |index: usize, what: &str| HeaderError::Broken {
+        reason: format!("name {}: {what}", index + 1),
+    };
+    if rows.row().unclosed {
+        return Err(broken(rows.row().cell_count - 1, "a quote is never closed"));
+    }
     if let Some(index) = rows.broken_cell() {
-        let what = if rows.row().unclosed {
-            "a quote is never closed"
-        } else {
-            "text after the closing quote"
-        };
-        return Err(HeaderError::Broken {
-            reason: format!("name {}: {what}", index + 1),
-        });
+        return Err(broken(index, "text after the closing quote"));
     }
     let mut names = Vec::with_capacity(rows.row().cell_count);
     for index in 0..rows.row().cell_count {
@@ -134,10 +133,8 @@ fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<Strin
             Cell::Plain { start, end } | Cell::Quoted { start, end } => name.extend_from_slice(&chunk[start..end]),
             Cell::Doubled { start, end } => undouble(&chunk[start..end], layout.quote, &mut name),
         }
-        let name = std::str::from_utf8(&name).map_err(|_| {
-            let reason = format!("name {}: `{}` is not valid UTF-8", index + 1, shown(&name));
-            HeaderError::Broken { reason }
-        })?;
+        let name =
+            std::str::from_utf8(&name).map_err(|_| broken(index, &format!("`{}` is not valid UTF-8", shown(&name))))?;
         names.push(name.trim().to_owned());
     }
     Ok(names)

@@ -151,7 +151,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The first kept cell with text after its closing quote, or, in an unclosed row, the one that is never closed.
+    /// The first kept cell with text after its closing quote. Of an unclosed row it is the last cell that is broken.
     pub fn broken_cell(&self) -> Option<usize> {
         if !self.row.quoted {
             return None;
@@ -166,7 +166,7 @@ impl<'a> Rows<'a> {
     #[inline]
     fn is_closed(&self, start: usize, end: usize) -> bool {
         let ends_with_quote = end > start && self.bytes[end - 1] == self.quote;
-        if !self.row.stray && !self.row.unclosed {
+        if !self.row.stray {
             // Text after the closing quote either has no quote at its end, or that one is literal.
             return ends_with_quote;
         }

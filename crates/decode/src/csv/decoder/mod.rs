@@ -29,6 +29,17 @@ struct NeededColumn {
     position: Option<usize>,
 }
 
+/// What becomes of one chunk.
+struct Building<'a> {
+    chunk: &'a [u8],
+    /// Every string in the chunk is sure to be UTF-8; otherwise each is asked.
+    is_utf8: bool,
+    /// One for each needed column.
+    builders: Vec<ColumnBuilder>,
+    /// For cells whose text does not stand in the chunk.
+    scratch: Vec<u8>,
+}
+
 impl Decoder {
     /// `columns` are those that somebody needs, in the order in which they shall come out. One that the header does not
     /// have is null in every row: [`Header::check`] has refused the file if it may not be missing.
@@ -58,17 +69,16 @@ impl Decoder {
     /// With a chunk of 2 GiB or more, which no [`RowCutter`](super::RowCutter) makes.
     pub fn decode(&self, chunk: Bytes) -> DecodedChunk {
         assert!(chunk.len() < i32::MAX as usize, "a chunk of 2 GiB cannot be addressed");
-        let mut builders = self.builders(&chunk);
-        let is_utf8 = self.is_utf8(&chunk);
-        let mut rows = self.rows(&chunk);
+        let mut building = self.start(&chunk);
+        let mut rows = Rows::new(&chunk, &self.layout, self.header.names().len());
         let mut bad = Vec::new();
         let mut row_count = 0;
         let mut good_rows = 0;
         while rows.advance() {
-            match self.decode_row(&chunk, is_utf8, &rows, &mut builders) {
+            match self.decode_row(&rows, &mut building) {
                 Ok(()) => good_rows += 1,
                 Err(reason) => {
-                    for builder in &mut builders {
+                    for builder in &mut building.builders {
                         builder.truncate(good_rows);
                     }
                     bad.push(BadRow {
@@ -80,14 +90,11 @@ impl Decoder {
             }
             row_count += 1;
         }
-        let columns = self
-            .columns
-            .iter()
-            .zip(builders)
-            .map(|(column, builder)| match column.position {
-                Some(_) => builder.finish(),
-                None => ColumnBuilder::all_null(column.column_type, good_rows),
-            });
+        let columns = self.columns.iter().zip(building.builders);
+        let columns = columns.map(|(column, builder)| match column.position {
+            Some(_) => builder.finish(),
+            None => ColumnBuilder::all_null(column.column_type, good_rows),
+        });
         let columns = columns.collect();
         DecodedChunk {
             bytes: chunk,
@@ -115,36 +122,24 @@ impl Decoder {
         raw_rows
     }
 
-    fn rows<'a>(&self, chunk: &'a [u8]) -> Rows<'a> {
-        Rows::new(chunk, &self.layout, self.header.names().len())
-    }
-
-    fn builders(&self, chunk: &[u8]) -> Vec<ColumnBuilder> {
+    fn start<'a>(&self, chunk: &'a [u8]) -> Building<'a> {
         let capacity = likely_row_count(chunk);
         let builder = |column: &NeededColumn| {
             let capacity = if column.position.is_some() { capacity } else { 0 };
             ColumnBuilder::new(column.column_type, capacity)
         };
-        self.columns.iter().map(builder).collect()
+        let is_string = |column: &NeededColumn| column.column_type == ColumnType::String;
+        Building {
+            chunk,
+            is_utf8: self.columns.iter().any(is_string) && simdutf8::basic::from_utf8(chunk).is_ok(),
+            builders: self.columns.iter().map(builder).collect(),
+            scratch: Vec::new(),
+        }
     }
 
-    /// Whether every string in the chunk is sure to be UTF-8; otherwise each is asked.
-    fn is_utf8(&self, chunk: &[u8]) -> bool {
-        let has_strings = self
-            .columns
-            .iter()
-            .any(|column| column.column_type == ColumnType::String);
-        has_strings && simdutf8::basic::from_utf8(chunk).is_ok()
-    }
-
+    /// Adds a value to each builder, or says why the row is bad; then some builders may have a value too many.
     #[inline]
-    fn decode_row(
-        &self,
-        chunk: &[u8],
-        is_utf8: bool,
-        rows: &Rows,
-        builders: &mut [ColumnBuilder],
-    ) -> Result<(), String> {
+    fn decode_row(&self, rows: &Rows, building: &mut Building) -> Result<(), String> {
         let row = rows.row();
         if row.quoted {
             self.check_quotes(rows)?;
@@ -152,26 +147,32 @@ impl Decoder {
         if row.cell_count != self.header.names().len() {
             return Err(self.wrong_width(row.cell_count));
         }
+        let Building {
+            chunk,
+            is_utf8,
+            builders,
+            scratch,
+        } = building;
         for (column, builder) in self.columns.iter().zip(builders) {
             let Some(position) = column.position else { continue };
             let (start, end) = match rows.cell(position) {
-                Cell::Plain { start, end } => {
-                    if self.nulls.contains(&chunk[start..end]) {
-                        builder.push_null();
-                        continue;
-                    }
-                    (start, end)
+                Cell::Plain { start, end } if self.nulls.contains(&chunk[start..end]) => {
+                    builder.push_null();
+                    continue;
                 }
-                Cell::Quoted { start, end } => (start, end),
+                Cell::Plain { start, end } | Cell::Quoted { start, end } => (start, end),
                 Cell::Doubled { start, end } => {
-                    self.decode_doubled(&chunk[start..end], column, builder)?;
+                    scratch.clear();
+                    undouble(&chunk[start..end], self.layout.quote, scratch);
+                    column.insist_on_utf8(scratch, *is_utf8)?;
+                    builder
+                        .push_unescaped(scratch)
+                        .map_err(|misfit| column.say(scratch, misfit))?;
                     continue;
                 }
             };
             let text = &chunk[start..end];
-            if column.column_type == ColumnType::String && !is_utf8 {
-                column.insist_on_utf8(text)?;
-            }
+            column.insist_on_utf8(text, *is_utf8)?;
             builder
                 .push(chunk, start, end)
                 .map_err(|misfit| column.say(text, misfit))?;
@@ -179,37 +180,23 @@ impl Decoder {
         Ok(())
     }
 
-    #[cold]
-    fn decode_doubled(&self, cell: &[u8], column: &NeededColumn, builder: &mut ColumnBuilder) -> Result<(), String> {
-        let mut text = Vec::with_capacity(cell.len());
-        undouble(cell, self.layout.quote, &mut text);
-        if column.column_type == ColumnType::String {
-            column.insist_on_utf8(&text)?;
-        }
-        builder
-            .push_unescaped(&text)
-            .map_err(|misfit| column.say(&text, misfit))
-    }
-
     #[inline]
     fn check_quotes(&self, rows: &Rows) -> Result<(), String> {
-        let unclosed = rows.row().unclosed;
+        let row = rows.row();
+        if row.unclosed {
+            return Err(self.say_broken(row.cell_count - 1, "a quote is opened and never closed"));
+        }
         match rows.broken_cell() {
-            None if !unclosed => Ok(()),
-            broken => Err(self.say_broken(broken, unclosed)),
+            None => Ok(()),
+            Some(index) => Err(self.say_broken(index, "text after the closing quote")),
         }
     }
 
     #[cold]
-    fn say_broken(&self, cell: Option<usize>, unclosed: bool) -> String {
-        let what = if unclosed {
-            "a quote is opened and never closed"
-        } else {
-            "text after the closing quote"
-        };
-        match cell.and_then(|index| self.header.names().get(index)) {
+    fn say_broken(&self, index: usize, what: &str) -> String {
+        match self.header.names().get(index) {
             Some(name) => format!("column `{}`: {what}", shown(name.as_bytes())),
-            None => what.to_owned(),
+            None => format!("cell {}: {what}", index + 1),
         }
     }
 
@@ -225,8 +212,8 @@ impl Decoder {
 
 impl NeededColumn {
     #[inline]
-    fn insist_on_utf8(&self, text: &[u8]) -> Result<(), String> {
-        if simdutf8::basic::from_utf8(text).is_ok() {
+    fn insist_on_utf8(&self, text: &[u8], is_utf8: bool) -> Result<(), String> {
+        if is_utf8 || self.column_type != ColumnType::String || simdutf8::basic::from_utf8(text).is_ok() {
             return Ok(());
         }
         Err(format!("column `{}`: `{}` is not valid UTF-8", self.name, shown(text)))

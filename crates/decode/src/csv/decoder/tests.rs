@@ -167,6 +167,18 @@ fn broken_quotes_make_a_row_bad_wherever_they_stand() {
 }
 
 #[test]
+fn the_cell_that_is_never_closed_is_the_one_that_is_named() {
+    let columns = [("a", ColumnType::String)];
+    let reason = |file: &str| decode(file, &columns).bad.pop().unwrap().reason;
+    assert_eq!(
+        reason("a,b\n\"1\"x,\"2\"\"\n"),
+        "column `b`: a quote is opened and never closed"
+    );
+    assert_eq!(reason("a,b\n1,2,3,\"4\n"), "cell 4: a quote is opened and never closed");
+    assert_eq!(reason("a,b\n\""), "column `a`: a quote is opened and never closed");
+}
+
+#[test]
 fn a_quoted_cell_is_never_null() {
     let layout = CsvLayout {
         null_values: vec![String::new(), "NA".into()],
