@@ -1,6 +1,6 @@
 //! MB/s of the cutter and the decoder, on data that it makes itself: `cargo bench -p millrace-decode`.
 //!
-//! Each figure is the best of several runs over the same bytes.
+//! Each figure is the best of many short runs over the same bytes, so that a busy machine disturbs it little.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use flate2::{Compress, FlushCompress};
 use millrace_decode::contract::{Column, ColumnType};
 use millrace_decode::csv::{CsvLayout, CutError, DEFAULT_MAX_ROW_BYTES, Decoder, Header, RowCutter};
+use millrace_decode::inflate::{Compression, InflateError, Inflater};
 
 const TARGET_BYTES: usize = 2 << 20;
 const PUSH_BYTES: usize = 256 << 10;
-const DATA_BYTES: usize = 256 << 20;
-const RUNS: usize = 5;
+const DATA_BYTES: usize = 16 << 20;
+const RUNS: usize = 80;
 
 fn main() {
     let events = [("eventType", ColumnType::String), ("eventTime", ColumnType::Timestamp)];
@@ -27,7 +29,10 @@ fn main() {
         ("distance", ColumnType::Int64),
         ("time_hour", ColumnType::Timestamp),
     ];
-    println!("{:<44} {:>9} {:>9} {:>9}", "MB/s", "cut", "1 thread", "2 threads");
+    println!(
+        "{:<44} {:>9} {:>9} {:>9}",
+        "MB/s of CSV", "cut", "1 thread", "2 threads"
+    );
     report("events, 2 of 4 columns", &make_events(false), &events);
     report("events with quotes, 2 of 4 columns", &make_events(true), &events);
     report("events, rows only", &make_events(false), &[]);
@@ -38,11 +43,13 @@ fn main() {
         &make_flights(true),
         &flights,
     );
+    report_inflating(&make_flights(false));
 }
 
 fn report(name: &str, file: &[u8], needed: &[(&str, ColumnType)]) {
     let layout = CsvLayout::default();
-    let mut chunks = cut(file, &layout);
+    let mut chunks = Vec::new();
+    cut(file, &layout, |chunk| chunks.push(chunk));
     let (header, taken) = Header::read(&layout, &chunks[0]).expect("the data has a header");
     chunks[0] = chunks[0].slice(taken..);
     let columns: Vec<Column> = needed
@@ -58,7 +65,7 @@ fn report(name: &str, file: &[u8], needed: &[(&str, ColumnType)]) {
     let decoder = Decoder::new(&layout, &header, &columns);
 
     let rate = |best: Duration| file.len() as f64 / 1e6 / best.as_secs_f64();
-    let cutting = best(|| cut(file, &layout).len());
+    let cutting = best(|| cut(file, &layout, drop));
     let alone = best(|| decode(&decoder, &chunks, 1));
     let both = best(|| decode(&decoder, &chunks, 2));
     println!(
@@ -66,6 +73,31 @@ fn report(name: &str, file: &[u8], needed: &[(&str, ColumnType)]) {
         rate(cutting),
         rate(alone),
         rate(both)
+    );
+}
+
+fn report_inflating(file: &[u8]) {
+    let mut gzip = Vec::with_capacity(file.len());
+    let mut compress = Compress::new_gzip(flate2::Compression::default(), 15);
+    compress
+        .compress_vec(file, &mut gzip, FlushCompress::Finish)
+        .expect("there is room");
+    let inflating = best(|| {
+        let mut length = 0;
+        let mut inflater = Inflater::new(Compression::Gzip);
+        let mut out = |piece: &[u8]| {
+            length += piece.len();
+            Ok::<(), InflateError>(())
+        };
+        for piece in gzip.chunks(PUSH_BYTES) {
+            inflater.push(piece, &mut out).expect("the stream is whole");
+        }
+        inflater.finish().expect("the stream is whole");
+        assert_eq!(length, file.len());
+    });
+    println!(
+        "gzip undone, flights {:>33.0}",
+        file.len() as f64 / 1e6 / inflating.as_secs_f64()
     );
 }
 
@@ -78,18 +110,16 @@ fn best<T>(mut work: impl FnMut() -> T) -> Duration {
     (0..RUNS).map(run).min().expect("there are runs")
 }
 
-fn cut(file: &[u8], layout: &CsvLayout) -> Vec<Bytes> {
-    let mut cutter = RowCutter::new(layout, TARGET_BYTES, DEFAULT_MAX_ROW_BYTES);
-    let mut chunks = Vec::new();
+fn cut(file: &[u8], layout: &CsvLayout, mut out: impl FnMut(Bytes)) {
     let mut out = |chunk| {
-        chunks.push(chunk);
+        out(chunk);
         Ok::<(), CutError>(())
     };
+    let mut cutter = RowCutter::new(layout, TARGET_BYTES, DEFAULT_MAX_ROW_BYTES);
     for piece in file.chunks(PUSH_BYTES) {
         cutter.push(piece, &mut out).expect("rows are short");
     }
     cutter.finish(&mut out).expect("rows are short");
-    chunks
 }
 
 /// Good rows, so that nothing can be left out.

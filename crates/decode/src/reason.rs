@@ -35,12 +35,22 @@ pub(crate) fn shown(text: &[u8]) -> String {
     shown
 }
 
+/// Names that a message lists at most.
+const LISTED_NAMES: usize = 50;
+
 /// The names one after the other, each in backticks.
-pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names
-        .map(|name| format!("`{}`", shown(name.as_bytes())))
+pub(crate) fn listed(names: &[String]) -> String {
+    let quoted = |name: &String| format!("`{}`", shown(name.as_bytes()));
+    let mut list = names
+        .iter()
+        .take(LISTED_NAMES)
+        .map(quoted)
         .collect::<Vec<_>>()
-        .join(", ")
+        .join(", ");
+    if names.len() > LISTED_NAMES {
+        list += &format!(" and {} more", names.len() - LISTED_NAMES);
+    }
+    list
 }
 
 /// Why the text is no value of the column.
@@ -70,6 +80,13 @@ mod tests {
         );
         assert_eq!(shown("ü".repeat(41).as_bytes()), "ü".repeat(40) + "…");
         assert_eq!(shown("ü".repeat(40).as_bytes()), "ü".repeat(40));
+    }
+
+    #[test]
+    fn a_list_of_names_has_an_end() {
+        let names: Vec<String> = (0..52).map(|number| format!("c{number}")).collect();
+        assert_eq!(listed(&names[..2]), "`c0`, `c1`");
+        assert!(listed(&names).ends_with("`c48`, `c49` and 2 more"));
     }
 
     #[test]

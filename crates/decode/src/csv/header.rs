@@ -1,7 +1,7 @@
 //! The first row of a file: which column stands where, and whether the contract's are there.
 
 use super::CsvLayout;
-use super::rows::{Cell, Row, Rows, undouble};
+use super::rows::{Cell, Rows, undouble};
 use crate::contract::Column;
 use crate::reason::{listed, shown};
 
@@ -23,11 +23,11 @@ pub struct MissingColumn {
 /// Why a header is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    #[error("the file has no header: it is empty")]
+    #[error("there is no header: the file is empty")]
     Empty,
     #[error("the header cannot be read: {reason}")]
     Broken { reason: String },
-    #[error("the header names {} more than once", listed(.names.iter().map(String::as_str)))]
+    #[error("the header names {} more than once", listed(.names))]
     Duplicates { names: Vec<String> },
     #[error("{}", say_missing(.missing, .found, *.delimiter))]
     Missing {
@@ -38,16 +38,19 @@ pub enum HeaderError {
 }
 
 impl Header {
-    /// Reads the first row that is not blank. Returns the header and where in the chunk the rows after it begin.
+    /// Reads the first row of the first chunk. Returns the header and where in the chunk the rows after it begin.
     ///
     /// Blanks around names are trimmed. Columns without a name, such as delimiters at the line's end make, are no
     /// duplicates of each other.
     pub fn read(layout: &CsvLayout, chunk: &[u8]) -> Result<(Header, usize), HeaderError> {
         layout.insist();
-        let first = Rows::new(chunk, layout, 0).next_row().ok_or(HeaderError::Empty)?;
-        let mut rows = Rows::new(chunk, layout, first.cell_count);
-        let row = rows.next_row().ok_or(HeaderError::Empty)?;
-        let names = read_names(layout, chunk, &rows, &row)?;
+        let mut rows = Rows::new(chunk, layout, 0);
+        if !rows.advance() {
+            return Err(HeaderError::Empty);
+        }
+        let mut rows = Rows::new(chunk, layout, rows.row().cell_count);
+        rows.advance();
+        let names = read_names(layout, chunk, &rows)?;
 
         let mut sorted: Vec<&str> = names
             .iter()
@@ -105,7 +108,7 @@ impl Header {
         let near = (folded.chars().count() / 3).min(3);
         self.names
             .iter()
-            .filter(|name| !name.is_empty())
+            .filter(|name| !name.is_empty() && name.len() <= 4 * wanted.len() + 16)
             .map(|name| (strsim::osa_distance(&fold(name), &folded), name))
             .filter(|(distance, _)| *distance <= near)
             .min_by_key(|(distance, _)| *distance)
@@ -113,28 +116,25 @@ impl Header {
     }
 }
 
-fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows, row: &Row) -> Result<Vec<String>, HeaderError> {
-    if let Some(index) = rows.broken_cell(row) {
-        let what = if row.unclosed {
-            "a quote is never closed"
-        } else {
-            "text after the closing quote"
-        };
-        return Err(HeaderError::Broken {
-            reason: format!("name {}: {what}", index + 1),
-        });
+fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<String>, HeaderError> {
+    let broken = |index: usize, what: &str| HeaderError::Broken {
+        reason: format!("name {}: {what}", index + 1),
+    };
+    if rows.row().unclosed {
+        return Err(broken(rows.row().cell_count - 1, "a quote is never closed"));
     }
-    let mut names = Vec::with_capacity(row.cell_count);
-    for index in 0..row.cell_count {
+    if let Some(index) = rows.broken_cell() {
+        return Err(broken(index, "text after the closing quote"));
+    }
+    let mut names = Vec::with_capacity(rows.row().cell_count);
+    for index in 0..rows.row().cell_count {
         let mut name = Vec::new();
-        match rows.cell(row, index) {
+        match rows.cell(index) {
             Cell::Plain { start, end } | Cell::Quoted { start, end } => name.extend_from_slice(&chunk[start..end]),
             Cell::Doubled { start, end } => undouble(&chunk[start..end], layout.quote, &mut name),
         }
-        let name = std::str::from_utf8(&name).map_err(|_| {
-            let reason = format!("name {}: `{}` is not valid UTF-8", index + 1, shown(&name));
-            HeaderError::Broken { reason }
-        })?;
+        let name =
+            std::str::from_utf8(&name).map_err(|_| broken(index, &format!("`{}` is not valid UTF-8", shown(&name))))?;
         names.push(name.trim().to_owned());
     }
     Ok(names)
@@ -148,9 +148,6 @@ fn fold(name: &str) -> String {
         .collect()
 }
 
-/// Names that a message lists at most.
-const LISTED_NAMES: usize = 50;
-
 fn say_missing(missing: &[MissingColumn], found: &[String], delimiter: u8) -> String {
     let wanted: Vec<String> = missing
         .iter()
@@ -159,11 +156,7 @@ fn say_missing(missing: &[MissingColumn], found: &[String], delimiter: u8) -> St
             None => format!("`{}`", column.from),
         })
         .collect();
-    let mut message = format!("the header lacks {}; it has ", wanted.join(", "));
-    message += &listed(found.iter().take(LISTED_NAMES).map(String::as_str));
-    if found.len() > LISTED_NAMES {
-        message += &format!(" and {} more", found.len() - LISTED_NAMES);
-    }
+    let mut message = format!("the header lacks {}; it has {}", wanted.join(", "), listed(found));
     if let [only] = found
         && let Some(other) = [',', ';', '\t', '|'].into_iter().find(|other| only.contains(*other))
     {

@@ -1,6 +1,6 @@
 //! Delimited text: cutting, header, cells.
 //!
-//! One grammar ([`scan`]) says where cells and rows end, for every byte string, whole or not; the cutter, the header
+//! One grammar (in `scan`) says where cells and rows end, for every byte string, whole or not; the cutter, the header
 //! and the decoder all ask it and can therefore never disagree about where a row ends:
 //!
 //! - A quote opens only as the first byte of a cell; elsewhere in an unquoted cell it is an ordinary byte.

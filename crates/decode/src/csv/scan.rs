@@ -55,12 +55,13 @@ impl Scanner {
     }
 
     /// Scans one block.
-    #[inline]
+    #[inline(always)]
     pub fn scan(&mut self, block: &[u8; BLOCK]) -> Marks {
         self.scan_first(block, BLOCK)
     }
 
     /// Scans fewer bytes than a block has.
+    #[inline(never)]
     pub fn scan_short(&mut self, bytes: &[u8]) -> Marks {
         let mut block = [0; BLOCK];
         block[..bytes.len()].copy_from_slice(bytes);
@@ -97,8 +98,8 @@ impl Scanner {
 
     /// Scans `bytes` up to the first row end and returns what follows it, as an offset; without one, scans all.
     pub fn first_row_end(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (index, block) in bytes.chunks(BLOCK).enumerate() {
-            let marks = self.scan_short(block);
+        for (index, piece) in bytes.chunks(BLOCK).enumerate() {
+            let marks = self.scan_short(piece);
             if marks.row_ends != 0 {
                 self.inside = false;
                 self.may_open = true;
@@ -109,7 +110,7 @@ impl Scanner {
     }
 
     /// Scans the first `length` bytes of the block; the others must be 0 or, with `length` 64, there are none.
-    #[inline]
+    #[inline(always)] // marks that are returned through memory cost the decoder a tenth of its speed
     fn scan_first(&mut self, block: &[u8; BLOCK], length: usize) -> Marks {
         if length == 0 {
             return Marks::default();
@@ -192,8 +193,16 @@ fn running_xor(mut bits: u64) -> u64 {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
+    // This crate's only unsafe line. Measured against `find_in_words`: the cutter does 6.4 GB/s instead of 1.0 where
+    // there are quotes, and the decoder 2.6 instead of 1.6.
     // SAFETY: every x86_64 processor has SSE2.
     unsafe { find_sse2(block, needles) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
+    find_in_words(block, needles)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -201,29 +210,38 @@ fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
 #[inline]
 fn find_sse2<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
-    let (lanes, _) = block.as_chunks::<8>();
-    let lane = |index: usize| i64::from_le_bytes(lanes[index]);
-    let vectors = [0, 2, 4, 6].map(|index| _mm_set_epi64x(lane(index + 1), lane(index)));
-    needles.map(|needle| {
-        let needle = _mm_set1_epi8(needle.cast_signed());
-        let [a, b, c, d] = vectors.map(|vector| u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(vector, needle)) as u16));
-        a | b << 16 | c << 32 | d << 48
-    })
+    let mut found = [0; N];
+    // Loops, not `map`: closures would not be compiled into the caller, which costs half the speed.
+    let (vectors, _) = block.as_chunks::<16>();
+    for (index, vector) in vectors.iter().enumerate() {
+        let vector = u128::from_le_bytes(*vector);
+        let vector = _mm_set_epi64x((vector >> 64) as i64, vector as i64);
+        for (bits, needle) in found.iter_mut().zip(needles) {
+            let equal = _mm_cmpeq_epi8(vector, _mm_set1_epi8(needle.cast_signed()));
+            *bits |= u64::from(_mm_movemask_epi8(equal) as u16) << (index * 16);
+        }
+    }
+    found
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
-    needles.map(|needle| find_one(block, needle))
-}
-
-/// The same for any machine.
+/// The same for any machine, eight bytes at a time.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn find_one(block: &[u8; BLOCK], needle: u8) -> u64 {
-    block
-        .iter()
-        .rev()
-        .fold(0, |bits, &byte| bits << 1 | u64::from(byte == needle))
+fn find_in_words<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let mut found = [0; N];
+    let (words, _) = block.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        for (bits, needle) in found.iter_mut().zip(needles) {
+            // A byte that is the needle is 0 now; only then does its highest bit survive the next line.
+            let differing = u64::from_le_bytes(*word) ^ EACH.wrapping_mul(u64::from(needle));
+            let low_bits = EACH * 0x7f;
+            let not_equal = ((differing & low_bits) + low_bits) | differing | low_bits;
+            let equal = !not_equal >> 7;
+            // One product moves the lowest bits of the eight bytes side by side.
+            *bits |= (equal.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (index * 8);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -311,10 +329,13 @@ mod tests {
         }
 
         #[test]
-        fn vectors_find_what_a_loop_finds(block: [u8; 32], needle: u8) {
-            let mut wide = [needle; BLOCK];
-            wide[16..48].copy_from_slice(&block);
-            prop_assert_eq!(find(&wide, [needle, b',']), [find_one(&wide, needle), find_one(&wide, b',')]);
+        fn needles_are_found_in_vectors_and_in_words(bytes: [u8; 32], needle: u8) {
+            let mut block = [needle; BLOCK];
+            block[16..48].copy_from_slice(&bytes);
+            let by_byte = |needle| (0..BLOCK).fold(0, |bits, index| bits | u64::from(block[index] == needle) << index);
+            let expected = [by_byte(needle), by_byte(b',')];
+            prop_assert_eq!(find(&block, [needle, b',']), expected);
+            prop_assert_eq!(find_in_words(&block, [needle, b',']), expected);
         }
     }
 }

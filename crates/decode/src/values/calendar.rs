@@ -19,6 +19,7 @@ const YEAR_OUT_OF_RANGE: Misfit = Misfit::Limits("year out of range");
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * MICROS_PER_SECOND;
 const FIRST_DAY: i64 = -719_162; // 0001-01-01
 const LAST_DAY: i64 = 2_932_896; // 9999-12-31
 
@@ -30,8 +31,8 @@ impl Timestamp {
             return Ok(self.local_micros);
         };
         let micros = self.local_micros - i64::from(offset_seconds) * MICROS_PER_SECOND;
-        let day = micros.div_euclid(SECONDS_PER_DAY * MICROS_PER_SECOND);
-        if (FIRST_DAY..=LAST_DAY).contains(&day) {
+        let calendar = FIRST_DAY * MICROS_PER_DAY..(LAST_DAY + 1) * MICROS_PER_DAY;
+        if calendar.contains(&micros) {
             Ok(micros)
         } else {
             Err(YEAR_OUT_OF_RANGE)
@@ -92,12 +93,12 @@ fn parse_fraction(text: &[u8]) -> Result<(i64, &[u8]), Misfit> {
     if length == 0 || length > 9 {
         return Err(Misfit::Form);
     }
+    let (digits, rest) = rest.split_at(length);
     let mut micros = 0;
-    for place in 0..6 {
-        let digit = if place < length { rest[place] - b'0' } else { 0 };
-        micros = micros * 10 + i64::from(digit);
+    for digit in digits.iter().chain(b"00000").take(6) {
+        micros = micros * 10 + i64::from(digit - b'0');
     }
-    Ok((micros, &rest[length..]))
+    Ok((micros, rest))
 }
 
 /// `Z`, `+HH:MM`, `-HH:MM` or nothing, as seconds ahead of UTC.

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::rows::{Cell, Row, Rows, undouble};
+use super::rows::{Cell, Rows, undouble};
 use super::{CsvLayout, Header};
 use crate::builder::ColumnBuilder;
 use crate::columns::{BadRow, DecodedChunk};
@@ -27,6 +27,17 @@ struct NeededColumn {
     column_type: ColumnType,
     /// Where it stands in the file; `None` where the header has no such column.
     position: Option<usize>,
+}
+
+/// What becomes of one chunk.
+struct Building<'a> {
+    chunk: &'a [u8],
+    /// Every string in the chunk is sure to be UTF-8; otherwise each is asked.
+    is_utf8: bool,
+    /// One for each needed column.
+    builders: Vec<ColumnBuilder>,
+    /// For cells whose text does not stand in the chunk.
+    scratch: Vec<u8>,
 }
 
 impl Decoder {
@@ -58,36 +69,32 @@ impl Decoder {
     /// With a chunk of 2 GiB or more, which no [`RowCutter`](super::RowCutter) makes.
     pub fn decode(&self, chunk: Bytes) -> DecodedChunk {
         assert!(chunk.len() < i32::MAX as usize, "a chunk of 2 GiB cannot be addressed");
-        let mut builders = self.builders(&chunk);
-        let is_utf8 = self.is_utf8(&chunk);
-        let mut rows = self.rows(&chunk);
+        let mut building = self.start(&chunk);
+        let mut rows = Rows::new(&chunk, &self.layout, self.header.names().len());
         let mut bad = Vec::new();
         let mut row_count = 0;
         let mut good_rows = 0;
-        while let Some(row) = rows.next_row() {
-            match self.decode_row(&chunk, is_utf8, &rows, &row, &mut builders) {
+        while rows.advance() {
+            match self.decode_row(&rows, &mut building) {
                 Ok(()) => good_rows += 1,
                 Err(reason) => {
-                    for builder in &mut builders {
+                    for builder in &mut building.builders {
                         builder.truncate(good_rows);
                     }
                     bad.push(BadRow {
                         row: row_count,
-                        raw: rows.raw(&row).to_vec(),
+                        raw: rows.raw().to_vec(),
                         reason,
                     });
                 }
             }
             row_count += 1;
         }
-        let columns = self
-            .columns
-            .iter()
-            .zip(builders)
-            .map(|(column, builder)| match column.position {
-                Some(_) => builder.finish(),
-                None => ColumnBuilder::all_null(column.column_type, good_rows),
-            });
+        let columns = self.columns.iter().zip(building.builders);
+        let columns = columns.map(|(column, builder)| match column.position {
+            Some(_) => builder.finish(),
+            None => ColumnBuilder::all_null(column.column_type, good_rows),
+        });
         let columns = columns.collect();
         DecodedChunk {
             bytes: chunk,
@@ -106,75 +113,66 @@ impl Decoder {
         let mut rows = Rows::new(chunk, &self.layout, 0);
         let mut row_number = 0;
         let mut wanted = wanted.into_iter().peekable();
-        while wanted.peek().is_some()
-            && let Some(row) = rows.next_row()
-        {
+        while wanted.peek().is_some() && rows.advance() {
             while let Some((_, index)) = wanted.next_if(|(number, _)| *number == row_number) {
-                raw_rows[index] = rows.raw(&row).to_vec();
+                raw_rows[index] = rows.raw().to_vec();
             }
             row_number += 1;
         }
         raw_rows
     }
 
-    fn rows<'a>(&self, chunk: &'a [u8]) -> Rows<'a> {
-        Rows::new(chunk, &self.layout, self.header.names().len())
-    }
-
-    fn builders(&self, chunk: &[u8]) -> Vec<ColumnBuilder> {
-        // Counting is cheaper than growing; line ends inside quotes make it a little too much.
-        let capacity = memchr::memchr_iter(b'\n', chunk).count() + 1;
+    fn start<'a>(&self, chunk: &'a [u8]) -> Building<'a> {
+        let capacity = likely_row_count(chunk);
         let builder = |column: &NeededColumn| {
             let capacity = if column.position.is_some() { capacity } else { 0 };
             ColumnBuilder::new(column.column_type, capacity)
         };
-        self.columns.iter().map(builder).collect()
+        let is_string = |column: &NeededColumn| column.column_type == ColumnType::String;
+        Building {
+            chunk,
+            is_utf8: self.columns.iter().any(is_string) && simdutf8::basic::from_utf8(chunk).is_ok(),
+            builders: self.columns.iter().map(builder).collect(),
+            scratch: Vec::new(),
+        }
     }
 
-    /// Whether every string in the chunk is sure to be UTF-8; otherwise each is asked.
-    fn is_utf8(&self, chunk: &[u8]) -> bool {
-        let has_strings = self
-            .columns
-            .iter()
-            .any(|column| column.column_type == ColumnType::String);
-        has_strings && simdutf8::basic::from_utf8(chunk).is_ok()
-    }
-
+    /// Adds a value to each builder, or says why the row is bad; then some builders may have a value too many.
     #[inline]
-    fn decode_row(
-        &self,
-        chunk: &[u8],
-        is_utf8: bool,
-        rows: &Rows,
-        row: &Row,
-        builders: &mut [ColumnBuilder],
-    ) -> Result<(), String> {
-        if row.unclosed || row.quoted {
-            self.check_quotes(rows, row)?;
+    fn decode_row(&self, rows: &Rows, building: &mut Building) -> Result<(), String> {
+        let row = rows.row();
+        if row.quoted {
+            self.check_quotes(rows)?;
         }
         if row.cell_count != self.header.names().len() {
             return Err(self.wrong_width(row.cell_count));
         }
+        let Building {
+            chunk,
+            is_utf8,
+            builders,
+            scratch,
+        } = building;
         for (column, builder) in self.columns.iter().zip(builders) {
             let Some(position) = column.position else { continue };
-            let (start, end) = match rows.cell(row, position) {
-                Cell::Plain { start, end } => {
-                    if self.nulls.contains(&chunk[start..end]) {
-                        builder.push_null();
-                        continue;
-                    }
-                    (start, end)
+            let (start, end) = match rows.cell(position) {
+                Cell::Plain { start, end } if self.nulls.contains(&chunk[start..end]) => {
+                    builder.push_null();
+                    continue;
                 }
-                Cell::Quoted { start, end } => (start, end),
+                Cell::Plain { start, end } | Cell::Quoted { start, end } => (start, end),
                 Cell::Doubled { start, end } => {
-                    self.decode_doubled(&chunk[start..end], column, builder)?;
+                    scratch.clear();
+                    undouble(&chunk[start..end], self.layout.quote, scratch);
+                    column.insist_on_utf8(scratch, *is_utf8)?;
+                    builder
+                        .push_unescaped(scratch)
+                        .map_err(|misfit| column.say(scratch, misfit))?;
                     continue;
                 }
             };
             let text = &chunk[start..end];
-            if column.column_type == ColumnType::String && !is_utf8 {
-                column.insist_on_utf8(text)?;
-            }
+            column.insist_on_utf8(text, *is_utf8)?;
             builder
                 .push(chunk, start, end)
                 .map_err(|misfit| column.say(text, misfit))?;
@@ -182,36 +180,23 @@ impl Decoder {
         Ok(())
     }
 
-    #[cold]
-    fn decode_doubled(&self, cell: &[u8], column: &NeededColumn, builder: &mut ColumnBuilder) -> Result<(), String> {
-        let mut text = Vec::with_capacity(cell.len());
-        undouble(cell, self.layout.quote, &mut text);
-        if column.column_type == ColumnType::String {
-            column.insist_on_utf8(&text)?;
-        }
-        builder
-            .push_unescaped(&text)
-            .map_err(|misfit| column.say(&text, misfit))
-    }
-
     #[inline]
-    fn check_quotes(&self, rows: &Rows, row: &Row) -> Result<(), String> {
-        match rows.broken_cell(row) {
-            None if !row.unclosed => Ok(()),
-            broken => Err(self.say_broken(broken, row.unclosed)),
+    fn check_quotes(&self, rows: &Rows) -> Result<(), String> {
+        let row = rows.row();
+        if row.unclosed {
+            return Err(self.say_broken(row.cell_count - 1, "a quote is opened and never closed"));
+        }
+        match rows.broken_cell() {
+            None => Ok(()),
+            Some(index) => Err(self.say_broken(index, "text after the closing quote")),
         }
     }
 
     #[cold]
-    fn say_broken(&self, cell: Option<usize>, unclosed: bool) -> String {
-        let what = if unclosed {
-            "a quote is opened and never closed"
-        } else {
-            "text after the closing quote"
-        };
-        match cell.and_then(|index| self.header.names().get(index)) {
+    fn say_broken(&self, index: usize, what: &str) -> String {
+        match self.header.names().get(index) {
             Some(name) => format!("column `{}`: {what}", shown(name.as_bytes())),
-            None => what.to_owned(),
+            None => format!("cell {}: {what}", index + 1),
         }
     }
 
@@ -227,8 +212,8 @@ impl Decoder {
 
 impl NeededColumn {
     #[inline]
-    fn insist_on_utf8(&self, text: &[u8]) -> Result<(), String> {
-        if simdutf8::basic::from_utf8(text).is_ok() {
+    fn insist_on_utf8(&self, text: &[u8], is_utf8: bool) -> Result<(), String> {
+        if is_utf8 || self.column_type != ColumnType::String || simdutf8::basic::from_utf8(text).is_ok() {
             return Ok(());
         }
         Err(format!("column `{}`: `{}` is not valid UTF-8", self.name, shown(text)))
@@ -237,6 +222,13 @@ impl NeededColumn {
     fn say(&self, text: &[u8], misfit: crate::values::Misfit) -> String {
         reason::misfit(&self.name, text, self.column_type, misfit)
     }
+}
+
+/// What the start of a chunk lets expect of the whole, and a little more.
+fn likely_row_count(chunk: &[u8]) -> usize {
+    let sample = &chunk[..chunk.len().min(16 * 1024)];
+    let line_count = memchr::memchr_iter(b'\n', sample).count() + 1;
+    line_count * (chunk.len() / sample.len().max(1) + 1) / 16 * 17
 }
 
 /// The texts that mean null. The empty one is by far the most frequent and is asked first.
@@ -269,3 +261,6 @@ impl NullWords {
         cell.len() <= self.longest && self.others.iter().any(|word| word == cell)
     }
 }
+
+#[cfg(test)]
+mod tests;
