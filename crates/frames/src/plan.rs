@@ -21,7 +21,10 @@ pub struct DraftColumn {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DraftRole {
     /// A row-wise expression that stands in GROUP BY. `max_utf16` is its `key_length`, for strings.
-    Key { expression: String, max_utf16: u16 },
+    Key {
+        expression: String,
+        max_utf16: u16,
+    },
     Measure(AggregateCall),
 }
 
@@ -75,8 +78,14 @@ pub struct SummaryColumn {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SummaryRole {
-    Key { expression: String, key_type: KeyType },
-    Measure { call: AggregateCall, measure_type: MeasureType },
+    Key {
+        expression: String,
+        key_type: KeyType,
+    },
+    Measure {
+        call: AggregateCall,
+        measure_type: MeasureType,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +118,10 @@ impl SummaryColumn {
 impl SummaryPlan {
     /// Positions of the key columns.
     pub fn key_positions(&self) -> impl Iterator<Item = usize> + '_ {
-        self.columns.iter().enumerate().filter(|(_, column)| column.is_key()).map(|(position, _)| position)
+        self.columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.is_key())
+            .map(|(position, _)| position)
     }
 }

@@ -100,31 +100,48 @@ pub fn type_summary(draft: SummaryDraft, columns: &[Column], id: String) -> Resu
     for DraftColumn { name, role } in draft.columns {
         match type_role(role, &name, &draft.feed, columns) {
             Ok(role) => typed.push(SummaryColumn { name, role }),
-            Err(message) => faults.push(TypeFault { subject: format!("column `{name}`"), message }),
+            Err(message) => faults.push(TypeFault {
+                subject: format!("column `{name}`"),
+                message,
+            }),
         }
     }
     if let Some(filter) = &draft.filter
         && let Err(message) = require_bool(filter, &draft.feed, columns)
     {
-        faults.push(TypeFault { subject: "WHERE".to_owned(), message });
+        faults.push(TypeFault {
+            subject: "WHERE".to_owned(),
+            message,
+        });
     }
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(SummaryPlan { id, table: draft.table, feed: draft.feed, columns: typed, filter: draft.filter })
+    Ok(SummaryPlan {
+        id,
+        table: draft.table,
+        feed: draft.feed,
+        columns: typed,
+        filter: draft.filter,
+    })
 }
 
 /// A rule must be a boolean expression over `columns`.
 pub fn type_rule(rule: &Rule, columns: &[Column]) -> Result<(), TypeFault> {
     // A rule belongs to its feed and names no table.
-    require_bool(&rule.sql, "feed", columns)
-        .map_err(|message| TypeFault { subject: format!("rule `{}`", rule.name), message })
+    require_bool(&rule.sql, "feed", columns).map_err(|message| TypeFault {
+        subject: format!("rule `{}`", rule.name),
+        message,
+    })
 }
 
 fn require_bool(sql: &str, feed: &str, columns: &[Column]) -> Result<(), String> {
     match plan(sql, feed, columns)? {
         OutputType::Bool => Ok(()),
-        other => Err(format!("`{sql}` is {} and not true or false; write a comparison", other.name())),
+        other => Err(format!(
+            "`{sql}` is {} and not true or false; write a comparison",
+            other.name()
+        )),
     }
 }
 
