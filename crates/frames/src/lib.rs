@@ -7,8 +7,12 @@
 //!
 //! It knows no network, no async and no SQL server.
 
+mod cells;
+mod expression;
 mod frame;
+mod groups;
 pub mod part;
 pub mod plan;
 pub mod summarise;
 pub mod typing;
+mod view;
