@@ -9,13 +9,43 @@ use crate::plan::{
 use crate::summarise::Rule;
 
 pub const SCALAR_FUNCTIONS: &[&str] = &[
-    "ABS", "CEIL", "COALESCE", "CONCAT", "EXTRACT", "FLOOR", "LENGTH", "LOWER", "NULLIF", "ROUND", "SUBSTR",
-    "SUBSTRING", "TRIM", "UPPER",
+    "ABS",
+    "CEIL",
+    "CEILING",
+    "CHARACTER_LENGTH",
+    "CHAR_LENGTH",
+    "COALESCE",
+    "CONCAT_WS",
+    "DATE_PART",
+    "EXP",
+    "FLOOR",
+    "GREATEST",
+    "IF",
+    "IFNULL",
+    "LEAST",
+    "LENGTH",
+    "LOWER",
+    "NULLIF",
+    "OCTET_LENGTH",
+    "REPLACE",
+    "REVERSE",
+    "SIGN",
+    "SQRT",
+    "SUBSTR",
+    "SUBSTRING",
+    "UPPER",
 ];
 
+/// Fields of `EXTRACT` and `DATE_PART` on which Polars SQL and Spark SQL agree, in upper case and sorted. `WEEK` is
+/// ISO's. Absent: `DOW` (Sunday is 0 in Polars, 1 in Spark), `SECOND` (Spark's has a fraction), `EPOCH`.
+pub const DATE_FIELDS: &[&str] = &["DAY", "DOY", "HOUR", "MINUTE", "MONTH", "QUARTER", "WEEK", "YEAR"];
+
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct TypeFault(String);
+#[error("{subject}: {message}")]
+pub struct TypeFault {
+    pub subject: String,
+    pub message: String,
+}
 
 pub fn type_summary(draft: SummaryDraft, columns: &[Column], id: String) -> Result<SummaryPlan, Vec<TypeFault>> {
     let mut faults = Vec::new();
@@ -48,7 +78,10 @@ pub fn type_summary(draft: SummaryDraft, columns: &[Column], id: String) -> Resu
         };
         match role {
             Some(role) => typed.push(SummaryColumn { name: column.name, role }),
-            None => faults.push(TypeFault(format!("output `{}` has a type that it cannot have", column.name))),
+            None => faults.push(TypeFault {
+                subject: format!("column `{}`", column.name),
+                message: "it has a type that it cannot have".to_owned(),
+            }),
         }
     }
     if !faults.is_empty() {
@@ -58,7 +91,7 @@ pub fn type_summary(draft: SummaryDraft, columns: &[Column], id: String) -> Resu
 }
 
 pub fn type_rule(rule: &Rule, _columns: &[Column]) -> Result<(), TypeFault> {
-    if rule.sql.len() > 20_000 { Err(TypeFault(format!("rule `{}` is too long", rule.name))) } else { Ok(()) }
+    if rule.sql.len() > 20_000 { Err(TypeFault { subject: format!("rule `{}`", rule.name), message: "too long".to_owned() }) } else { Ok(()) }
 }
 
 fn type_of(expression: &str, columns: &[Column]) -> ColumnType {
