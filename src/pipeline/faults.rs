@@ -2,13 +2,14 @@
 //! Knows nothing of feeds or summaries.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 /// One fault of a pipeline.toml.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fault {
     /// Counted from 1.
     pub line: usize,
@@ -71,9 +72,17 @@ pub(super) struct Report<'t> {
 
 impl<'t> Report<'t> {
     pub fn new(text: &'t str) -> Self {
-        let line_starts =
-            std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1));
-        Report { text, line_starts: line_starts.collect(), faults: RefCell::default() }
+        let line_starts = std::iter::once(0).chain(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(at, _)| at + 1),
+        );
+        Report {
+            text,
+            line_starts: line_starts.collect(),
+            faults: RefCell::default(),
+        }
     }
 
     pub fn text(&self) -> &'t str {
@@ -95,7 +104,12 @@ impl<'t> Report<'t> {
     }
 
     fn push(&self, line: usize, place: &str, problem: String, remedy: Option<String>) {
-        self.faults.borrow_mut().push(Fault { line, place: place.to_owned(), problem, remedy });
+        self.faults.borrow_mut().push(Fault {
+            line,
+            place: place.to_owned(),
+            problem,
+            remedy,
+        });
     }
 
     /// How many faults there are so far: a step that adds none was clean.
@@ -107,7 +121,8 @@ impl<'t> Report<'t> {
     pub fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();
         faults.sort_by_key(|fault| fault.line);
-        faults.dedup();
+        let mut seen = HashSet::new();
+        faults.retain(|fault| seen.insert(fault.clone()));
         faults
     }
 }
@@ -123,7 +138,12 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
     };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower_word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&lower_word, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, _)| *distance <= tolerated)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -9,7 +9,10 @@ use super::columns::Contract;
 use super::section::{Keys, Section};
 use super::summary::{RowScope, SqlText, checked_expression};
 
-const RULE_KEYS: Keys = Keys { known: &["name", "sql"], later: &[] };
+const RULE_KEYS: Keys = Keys {
+    known: &["name", "sql"],
+    later: &[],
+};
 
 /// The rules without faults; their SQL is normalised, so that comments and blanks mean nothing.
 pub(super) fn rules(feed: &Section<'_>, feed_name: &str, contract: &Contract) -> Vec<Rule> {
@@ -28,21 +31,39 @@ pub(super) fn rules(feed: &Section<'_>, feed_name: &str, contract: &Contract) ->
             None => untitled.place,
         };
         let section = Section::open(feed.report, table, place, &RULE_KEYS);
-        if let Some(name) = name.filter(|name| name.value.is_empty() || !names.insert(name.value)) {
-            section.fault(name.line, "bad rows are told by this name", "give each rule of the feed a name of its own");
+        if let Some(name) = name.filter(|name| name.value.is_empty()) {
+            section.fault(
+                name.line,
+                "`name` is empty, and bad rows are told by it",
+                "say what the rule is about",
+            );
+        } else if let Some(name) = name.filter(|name| !names.insert(name.value)) {
+            let problem = "another rule of this feed has this name, by which bad rows are told";
+            section.fault(name.line, problem, "give each rule a name of its own");
         }
-        let Some(sql) = SqlText::of(&section, "sql", "sql = \"distance > 0\"") else { continue };
+        let Some(sql) = SqlText::of(&section, "sql", "sql = \"distance > 0\"") else {
+            continue;
+        };
         let scope = RowScope::rule(feed_name, contract);
         let faults_before = feed.report.count();
-        let Some(expression) = checked_expression(&sql, &scope) else { continue };
-        let (Some(name), Some(columns)) = (name, &contract.columns) else { continue };
+        let Some(expression) = checked_expression(&sql, &scope) else {
+            continue;
+        };
+        let (Some(name), Some(columns)) = (name, &contract.columns) else {
+            continue;
+        };
         if feed.report.count() > faults_before {
             continue;
         }
-        let rule = Rule { name: name.value.to_owned(), sql: expression };
+        let rule = Rule {
+            name: name.value.to_owned(),
+            sql: expression,
+        };
         match type_rule(&rule, columns) {
             Ok(()) => rules.push(rule),
-            Err(fault) => feed.report.fault_in_words(section.line_of("sql"), &section.place, fault.to_string()),
+            Err(fault) => feed
+                .report
+                .fault_in_words(section.line_of("sql"), &section.place, fault.message),
         }
     }
     rules

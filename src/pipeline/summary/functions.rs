@@ -112,10 +112,57 @@ pub(super) fn kind_of(name: &str) -> FunctionKind {
 }
 
 pub(super) fn is_aggregate(function: &Function) -> bool {
-    matches!(kind_of(&name_of(function)), FunctionKind::Mergeable | FunctionKind::Unmergeable)
+    matches!(
+        kind_of(&name_of(function)),
+        FunctionKind::Mergeable | FunctionKind::Unmergeable
+    )
+}
+
+/// Functions that engines have and mean differently, or that Polars lacks, and what does the same everywhere.
+const REPLACEMENTS: [(&str, &str); 22] = [
+    ("CONCAT", "write `a || b`"),
+    ("DATE", "write `CAST(x AS DATE)`"),
+    (
+        "DATE_TRUNC",
+        "write `CAST(x AS DATE)`, or `EXTRACT(YEAR FROM x)` and `EXTRACT(MONTH FROM x)`",
+    ),
+    ("DAY", "write `EXTRACT(DAY FROM x)`"),
+    ("DAYOFYEAR", "write `EXTRACT(DOY FROM x)`"),
+    ("DIV", "write `FLOOR(a / b)`"),
+    ("ENDS_WITH", "write `x LIKE '%ending'`"),
+    ("HOUR", "write `EXTRACT(HOUR FROM x)`"),
+    ("LEFT", "write `SUBSTR(x, 1, 3)`"),
+    ("LTRIM", "write `TRIM(LEADING ' ' FROM x)`"),
+    ("MINUTE", "write `EXTRACT(MINUTE FROM x)`"),
+    ("MOD", "write `a - b * FLOOR(a / b)`"),
+    ("MONTH", "write `EXTRACT(MONTH FROM x)`"),
+    ("POSITION", "write `x LIKE '%part%'`"),
+    ("QUARTER", "write `EXTRACT(QUARTER FROM x)`"),
+    ("ROUND", "write `FLOOR(x + 0.5)`"),
+    ("RTRIM", "write `TRIM(TRAILING ' ' FROM x)`"),
+    ("STARTS_WITH", "write `x LIKE 'beginning%'`"),
+    ("STRPOS", "write `x LIKE '%part%'`"),
+    ("TIMESTAMP", "write `CAST(x AS TIMESTAMP)`"),
+    ("TO_DATE", "write `CAST(x AS DATE)`"),
+    ("YEAR", "write `EXTRACT(YEAR FROM x)`"),
+];
+
+/// Whether a function is known, but not one that means the same everywhere.
+pub(super) fn differs(name: &str) -> bool {
+    replacement(name).is_some()
+}
+
+fn replacement(name: &str) -> Option<&'static str> {
+    REPLACEMENTS
+        .iter()
+        .find(|(differing, _)| *differing == name)
+        .map(|(_, remedy)| *remedy)
 }
 
 pub(super) fn unknown_function_remedy(name: &str) -> String {
+    if let Some(remedy) = replacement(name) {
+        return remedy.to_owned();
+    }
     let scalar = SCALAR_FUNCTIONS.iter().copied();
     did_you_mean(name, scalar.clone(), || format!("functions are {}", listed(scalar)))
 }
@@ -139,7 +186,9 @@ pub(super) fn unmergeable_remedy(name: &str, function: &Function) -> String {
 }
 
 fn first_argument(function: &Function) -> String {
-    let FunctionArguments::List(list) = &function.args else { return "x".to_owned() };
+    let FunctionArguments::List(list) = &function.args else {
+        return "x".to_owned();
+    };
     match list.args.first() {
         Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))) => expression.to_string(),
         _ => "x".to_owned(),

@@ -15,20 +15,35 @@ pub(super) fn check_grouping(
     sql: &SqlText<'_, '_>,
     line: usize,
 ) {
-    let Some(expressions) = group_by_of(select, sql, line) else { return };
+    let Some(expressions) = group_by_of(select, sql, line) else {
+        return;
+    };
     if expressions.is_empty() {
-        let remedy = match scope.columns.iter().find(|column| column.contains("time") || column.contains("date")) {
+        let remedy = match scope
+            .columns
+            .iter()
+            .find(|column| column.contains("time") || column.contains("date"))
+        {
             Some(column) => format!("group by a key, such as `CAST({column} AS DATE) AS day`"),
             None => "group by a key, such as a date".to_owned(),
         };
-        return sql.fault(line, "GROUP BY is missing: a table of one row has no key to merge by", remedy);
+        return sql.fault(
+            line,
+            "GROUP BY is missing: a table of one row has no key to merge by",
+            remedy,
+        );
     }
+    let faults_before = sql.fault_count();
     let mut grouped = vec![false; outputs.len()];
     for expression in expressions {
         let place = sql.line(expression, line);
         if let Some(position) = output_of(expression, outputs, scope, sql, place) {
             grouped[position] = true;
         }
+    }
+    if sql.fault_count() > faults_before {
+        // What GROUP BY was meant to say is not known.
+        return;
     }
     for (output, _) in outputs.iter().zip(grouped).filter(|(_, is_grouped)| !is_grouped) {
         if let OutputKind::Key(expression) = &output.kind {
@@ -65,14 +80,16 @@ fn output_of(
                 .parse::<usize>()
                 .ok()
                 .and_then(|ordinal| outputs.get(ordinal.checked_sub(1)?))
-                .map_or_else(|| "write the output's name".to_owned(), |output| format!("write `{}`", output.name));
-            sql.fault(line, format!("`GROUP BY {value}` counts outputs, which breaks when one is added"), remedy);
-            return value
-                .to_string()
-                .parse::<usize>()
-                .ok()?
-                .checked_sub(1)
-                .filter(|position| *position < outputs.len());
+                .map_or_else(
+                    || "write the output's name".to_owned(),
+                    |output| format!("write `{}`", output.name),
+                );
+            sql.fault(
+                line,
+                format!("`GROUP BY {value}` counts outputs, which breaks when one is added"),
+                remedy,
+            );
+            return None;
         }
         Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_) => {
             let name = match expression {
@@ -86,16 +103,22 @@ fn output_of(
         }
         _ => {}
     }
+    let written = expression.to_string();
     check(expression, scope, sql, line);
     if sql.fault_count() > faults_before {
         return None;
     }
     let normalised = expression.to_string();
-    let position =
-        outputs.iter().position(|output| matches!(&output.kind, OutputKind::Key(key) if *key == normalised));
+    let position = outputs
+        .iter()
+        .position(|output| matches!(&output.kind, OutputKind::Key(key) if *key == normalised));
     if position.is_none() {
-        let problem = format!("GROUP BY has `{normalised}`, which is no output");
-        sql.fault(line, problem, format!("add `{normalised} AS …` to the SELECT list, or take it out of GROUP BY"));
+        let problem = format!("GROUP BY has `{written}`, which is no output");
+        sql.fault(
+            line,
+            problem,
+            format!("add `{written} AS …` to the SELECT list, or take it out of GROUP BY"),
+        );
     }
     position
 }

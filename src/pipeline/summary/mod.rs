@@ -3,6 +3,7 @@
 mod expression;
 mod functions;
 mod grouping;
+mod literals;
 mod outputs;
 mod query;
 mod sql_text;
@@ -18,7 +19,7 @@ use sqlparser::parser::Parser;
 pub(super) use self::expression::{RowScope, columns_in};
 use self::grouping::check_grouping;
 use self::outputs::{Output, OutputKind, outputs};
-use self::query::select_of;
+use self::query::{select_of, table_names};
 pub(super) use self::sql_text::SqlText;
 use super::faults::{Report, did_you_mean, listed};
 use super::feed::DeclaredFeed;
@@ -26,7 +27,10 @@ use super::identifiers::{IDENTIFIER_RULE, RESERVED_PREFIX, is_identifier};
 use super::section::{Found, Keys, Section, Unopened, kind, whole};
 use crate::names::Sha256;
 
-const SUMMARY_KEYS: Keys = Keys { known: &["table", "feed", "sql", "key_length"], later: &[] };
+const SUMMARY_KEYS: Keys = Keys {
+    known: &["table", "feed", "sql", "key_length"],
+    later: &[],
+};
 const SQL_EXAMPLE: &str = "sql = \"SELECT carrier, COUNT(*) AS flights FROM flights GROUP BY carrier\"";
 
 /// In UTF-16 units.
@@ -43,9 +47,15 @@ pub(super) struct DeclaredSummary {
 /// Whether `FROM name` means the table of this name.
 pub(super) fn can_stand_in_from(name: &str) -> bool {
     let sql = format!("SELECT a, COUNT(*) AS n FROM {name} WHERE a GROUP BY a");
-    let Ok(statements) = Parser::parse_sql(&GenericDialect, &sql) else { return false };
-    let [Statement::Query(query)] = statements.as_slice() else { return false };
-    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    let Ok(statements) = Parser::parse_sql(&GenericDialect, &sql) else {
+        return false;
+    };
+    let [Statement::Query(query)] = statements.as_slice() else {
+        return false;
+    };
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return false;
+    };
     let [source] = select.from.as_slice() else { return false };
     let is_named = matches!(&source.relation, TableFactor::Table { name: table, alias: None, args: None, .. }
         if matches!(table.0.as_slice(), [ObjectNamePart::Identifier(ident)] if ident.value == name));
@@ -55,7 +65,9 @@ pub(super) fn can_stand_in_from(name: &str) -> bool {
 /// Words that some SQL reads as the next clause, though not every parser does.
 fn is_reserved(name: &str) -> bool {
     use sqlparser::keywords::{ALL_KEYWORDS, ALL_KEYWORDS_INDEX, RESERVED_FOR_TABLE_ALIAS, RESERVED_FOR_TABLE_FACTOR};
-    let Ok(position) = ALL_KEYWORDS.binary_search(&name.to_ascii_uppercase().as_str()) else { return false };
+    let Ok(position) = ALL_KEYWORDS.binary_search(&name.to_ascii_uppercase().as_str()) else {
+        return false;
+    };
     let keyword = &ALL_KEYWORDS_INDEX[position];
     RESERVED_FOR_TABLE_ALIAS.contains(keyword) || RESERVED_FOR_TABLE_FACTOR.contains(keyword)
 }
@@ -70,7 +82,9 @@ pub(super) fn checked_expression(sql: &SqlText<'_, '_>, scope: &RowScope<'_>) ->
 
 pub(super) fn summaries(root: &Section<'_>, feeds: &[DeclaredFeed]) -> Vec<DeclaredSummary> {
     let tables = root.tables("summary", "[[summary]]").into_iter().enumerate();
-    tables.filter_map(|(position, table)| summary(root.report, table, position, feeds)).collect()
+    tables
+        .filter_map(|(position, table)| summary(root.report, table, position, feeds))
+        .collect()
 }
 
 fn summary(
@@ -80,7 +94,12 @@ fn summary(
     feeds: &[DeclaredFeed],
 ) -> Option<DeclaredSummary> {
     let number = format!("summary number {}", position + 1);
-    let untitled = Section { report, table: unopened.table, line: unopened.line, place: number };
+    let untitled = Section {
+        report,
+        table: unopened.table,
+        line: unopened.line,
+        place: number,
+    };
     let table = untitled.required_text("table", "table = \"flight_days\"");
     let place = match table {
         Some(table) => format!("summary `{}`", table.value),
@@ -94,21 +113,29 @@ fn summary(
     let feed = feed_of(&section, feeds);
     let key_lengths = key_lengths(&section);
     let sql = SqlText::of(&section, "sql", SQL_EXAMPLE);
-    let draft = draft(&sql?, feed?, table?.value, &key_lengths, &section);
+    let drafted = draft(&sql?, feed?, table?.value, &key_lengths, &section);
     let columns = feed?.contract.columns.as_deref()?;
-    let draft = draft.filter(|_| report.count() == faults_before)?;
+    let Drafted { draft, lines } = drafted.filter(|_| report.count() == faults_before)?;
     let id = summary_id(&draft);
     let plan = match type_summary(draft, columns, id) {
         Ok(plan) => plan,
         Err(faults) => {
             for fault in faults {
-                report.fault_in_words(section.line_of("sql"), &section.place, fault.to_string());
+                let line = lines
+                    .get(&fault.subject)
+                    .copied()
+                    .unwrap_or_else(|| section.line_of("sql"));
+                report.fault_in_words(line, &format!("{}, {}", section.place, fault.subject), fault.message);
             }
             return None;
         }
     };
     check_key_lengths(&section, &plan, &key_lengths);
-    (report.count() == faults_before).then_some(DeclaredSummary { plan, line: section.line, place: section.place })
+    (report.count() == faults_before).then_some(DeclaredSummary {
+        plan,
+        line: section.line,
+        place: section.place,
+    })
 }
 
 fn check_table_name(section: &Section<'_>, table: Found<&str>) {
@@ -129,7 +156,10 @@ fn feed_of<'f>(section: &Section<'_>, feeds: &'f [DeclaredFeed]) -> Option<&'f D
     let written = section.required_text("feed", "feed = \"flights\"")?;
     let feed = feeds.iter().find(|feed| feed.name == written.value);
     if feed.is_none() {
-        let names = feeds.iter().map(|feed| feed.name.as_str()).filter(|name| !name.is_empty());
+        let names = feeds
+            .iter()
+            .map(|feed| feed.name.as_str())
+            .filter(|name| !name.is_empty());
         let remedy = did_you_mean(written.value, names.clone(), || match names.clone().next() {
             Some(_) => format!("feeds here are {}", listed(names)),
             None => "declare it as a `[[feed]]`".to_owned(),
@@ -139,24 +169,41 @@ fn feed_of<'f>(section: &Section<'_>, feeds: &'f [DeclaredFeed]) -> Option<&'f D
     feed
 }
 
+/// A query taken apart, and the line of each part by the subject that the typing of summaries uses for it.
+struct Drafted {
+    draft: SummaryDraft,
+    lines: HashMap<String, usize>,
+}
+
 fn draft(
     sql: &SqlText<'_, '_>,
     feed: &DeclaredFeed,
     table: &str,
     key_lengths: &HashMap<&str, Found<u16>>,
     section: &Section<'_>,
-) -> Option<SummaryDraft> {
+) -> Option<Drafted> {
     let mut select = select_of(sql, &feed.name)?;
     let line = sql.line_of_span(select.select_token.0.span, sql.first_line());
+    let tables = table_names(&select, &feed.name);
     let scope = |place: &'static str, aliases: &[Output]| RowScope {
-        table: feed.name.clone(),
+        tables: tables.clone(),
         columns: &feed.contract.names,
         aliases: aliases.iter().map(|output| output.name.clone()).collect(),
         place,
     };
-    let outputs = outputs(std::mem::take(&mut select.projection), &scope("an output", &[]), sql, line);
+    let outputs = outputs(
+        std::mem::take(&mut select.projection),
+        &scope("an output", &[]),
+        sql,
+        line,
+    );
     check_grouping(&mut select, &outputs, &scope("GROUP BY", &[]), sql, line);
+    let mut lines: HashMap<String, usize> = outputs
+        .iter()
+        .map(|output| (format!("column `{}`", output.name), output.line))
+        .collect();
     let filter = select.selection.map(|mut filter| {
+        lines.insert("WHERE".to_owned(), sql.line(&filter, line));
         expression::check(&mut filter, &scope("WHERE", &outputs), sql, line);
         filter.to_string()
     });
@@ -166,47 +213,90 @@ fn draft(
         if !is_output {
             let names = outputs.iter().map(|output| output.name.as_str());
             let remedy = did_you_mean(name, names.clone(), || format!("outputs are {}", listed(names)));
-            section.fault(length.line, format!("`key_length` names `{name}`, which is no output"), remedy);
+            section.fault(
+                length.line,
+                format!("`key_length` names `{name}`, which is no output"),
+                remedy,
+            );
         }
     }
     let columns = outputs.into_iter().filter_map(|output| {
         let role = match output.kind {
             OutputKind::Key(expression) => {
-                let max_utf16 = key_lengths.get(output.name.as_str()).map_or(DEFAULT_KEY_LENGTH, |length| length.value);
+                let max_utf16 = key_lengths
+                    .get(output.name.as_str())
+                    .map_or(DEFAULT_KEY_LENGTH, |length| length.value);
                 DraftRole::Key { expression, max_utf16 }
             }
             OutputKind::Measure(call) => DraftRole::Measure(call),
             OutputKind::AtFault => return None,
         };
-        Some(DraftColumn { name: output.name, role })
+        Some(DraftColumn {
+            name: output.name,
+            role,
+        })
     });
-    Some(SummaryDraft { table: table.to_owned(), feed: feed.name.clone(), columns: columns.collect(), filter })
+    let draft = SummaryDraft {
+        table: table.to_owned(),
+        feed: feed.name.clone(),
+        columns: columns.collect(),
+        filter,
+    };
+    Some(Drafted { draft, lines })
 }
 
 fn check_measures_exist(outputs: &[Output], sql: &SqlText<'_, '_>, line: usize) {
     let has_measure = outputs.iter().any(|output| !matches!(output.kind, OutputKind::Key(_)));
     if !has_measure && !outputs.is_empty() {
-        sql.fault(line, "the SELECT counts nothing", "add an aggregate, such as `COUNT(*) AS row_count`");
+        sql.fault(
+            line,
+            "the SELECT counts nothing",
+            "add an aggregate, such as `COUNT(*) AS row_count`",
+        );
     }
 }
 
 /// `key_length`, as far as it is valid.
 fn key_lengths<'a>(section: &Section<'a>) -> HashMap<&'a str, Found<u16>> {
-    let Some(table) = section.subtable("key_length", "key_length = { carrier = 8 }") else { return HashMap::new() };
-    let lengths = Section { report: section.report, table: table.table, line: table.line, place: section.place.clone() };
+    let Some(table) = section.subtable("key_length", "key_length = { carrier = 8 }") else {
+        return HashMap::new();
+    };
+    let lengths = Section {
+        report: section.report,
+        table: table.table,
+        line: table.line,
+        place: section.place.clone(),
+    };
     let mut valid = HashMap::new();
     for (name, value) in lengths.in_order() {
         match whole(value.value) {
             Some(length @ 1..=LONGEST_KEY) => {
-                valid.insert(name.value, Found { value: length as u16, line: value.line });
+                valid.insert(
+                    name.value,
+                    Found {
+                        value: length as u16,
+                        line: value.line,
+                    },
+                );
             }
             Some(length) => {
-                let problem = format!("`key_length` of `{}` is {length}, but must be 1 to {LONGEST_KEY}", name.value);
+                let problem = format!(
+                    "`key_length` of `{}` is {length}, but must be 1 to {LONGEST_KEY}",
+                    name.value
+                );
                 section.fault(value.line, problem, "write the most UTF-16 units that a value has");
             }
             None => {
-                let problem = format!("`key_length` of `{}` must be a whole number, but is {}", name.value, kind(value.value));
-                section.fault(value.line, problem, format!("write `key_length = {{ {} = 8 }}`", name.value));
+                let problem = format!(
+                    "`key_length` of `{}` must be a whole number, but is {}",
+                    name.value,
+                    kind(value.value)
+                );
+                section.fault(
+                    value.line,
+                    problem,
+                    format!("write `key_length = {{ {} = 8 }}`", name.value),
+                );
             }
         }
     }
@@ -215,8 +305,16 @@ fn key_lengths<'a>(section: &Section<'a>) -> HashMap<&'a str, Found<u16>> {
 
 fn check_key_lengths(section: &Section<'_>, plan: &SummaryPlan, key_lengths: &HashMap<&str, Found<u16>>) {
     for column in &plan.columns {
-        let Some(length) = key_lengths.get(column.name.as_str()) else { continue };
-        if !matches!(column.role, SummaryRole::Key { key_type: KeyType::Text { .. }, .. }) {
+        let Some(length) = key_lengths.get(column.name.as_str()) else {
+            continue;
+        };
+        if !matches!(
+            column.role,
+            SummaryRole::Key {
+                key_type: KeyType::Text { .. },
+                ..
+            }
+        ) {
             let problem = format!("`key_length` names `{}`, which is no key of text", column.name);
             section.fault(length.line, problem, "leave it out: only strings have a length");
         }

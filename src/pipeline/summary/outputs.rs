@@ -30,7 +30,12 @@ pub(super) enum OutputKind {
 
 /// Everything that the SELECT list names. Faults are reported; an output at fault is kept, so that GROUP BY can still
 /// name it.
-pub(super) fn outputs(items: Vec<SelectItem>, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, above: usize) -> Vec<Output> {
+pub(super) fn outputs(
+    items: Vec<SelectItem>,
+    scope: &RowScope<'_>,
+    sql: &SqlText<'_, '_>,
+    above: usize,
+) -> Vec<Output> {
     let mut names: HashMap<String, String> = HashMap::new();
     let mut outputs = Vec::new();
     for item in items {
@@ -39,7 +44,11 @@ pub(super) fn outputs(items: Vec<SelectItem>, scope: &RowScope<'_>, sql: &SqlTex
             SelectItem::UnnamedExpr(expression) => (expression, None),
             SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias)),
             SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
-                sql.fault(line, "`SELECT *` gives rows, and a summary counts them", "name keys and aggregates");
+                sql.fault(
+                    line,
+                    "`SELECT *` gives rows, and a summary counts them",
+                    "name keys and aggregates",
+                );
                 continue;
             }
             SelectItem::ExprWithAliases { expr, .. } => {
@@ -50,7 +59,19 @@ pub(super) fn outputs(items: Vec<SelectItem>, scope: &RowScope<'_>, sql: &SqlTex
         let line = sql.line(&expression, line);
         let written = expression.to_string();
         let kind = classify(&mut expression, scope, sql, line);
-        let Some(name) = output_name(&expression, alias, &written, sql, line) else { continue };
+        let Some(name) = output_name(&expression, alias) else {
+            sql.fault(
+                line,
+                format!("`{written}` has no name"),
+                format!("write `{written} AS name`"),
+            );
+            outputs.push(Output {
+                name: written,
+                line,
+                kind,
+            });
+            continue;
+        };
         check_name(&name, &expression, scope, sql, line);
         if let Some(earlier) = names.insert(name.to_lowercase(), name.clone()) {
             let problem = match earlier == name {
@@ -64,21 +85,13 @@ pub(super) fn outputs(items: Vec<SelectItem>, scope: &RowScope<'_>, sql: &SqlTex
     outputs
 }
 
-fn output_name(
-    expression: &Expr,
-    alias: Option<Ident>,
-    written: &str,
-    sql: &SqlText<'_, '_>,
-    line: usize,
-) -> Option<String> {
-    if let Some(alias) = alias {
-        return Some(alias.value);
+/// A plain column names itself.
+fn output_name(expression: &Expr, alias: Option<Ident>) -> Option<String> {
+    match (alias, expression) {
+        (Some(alias), _) => Some(alias.value),
+        (None, Expr::Identifier(column)) => Some(column.value.clone()),
+        (None, _) => None,
     }
-    if let Expr::Identifier(column) = expression {
-        return Some(column.value.clone());
-    }
-    sql.fault(line, format!("`{written}` has no name"), format!("write `{written} AS name`"));
-    None
 }
 
 fn check_name(name: &str, expression: &Expr, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, line: usize) {
@@ -89,11 +102,22 @@ fn check_name(name: &str, expression: &Expr, scope: &RowScope<'_>, sql: &SqlText
         let problem = format!("output `{name}` begins with `{RESERVED_PREFIX}`, as millrace's own columns do");
         sql.fault(line, problem, "choose another name after AS");
     }
-    let Some(shadowed) = scope.columns.iter().find(|column| column.eq_ignore_ascii_case(name)) else { return };
-    let is_that_column = matches!(expression, Expr::Identifier(column) if column.value == *shadowed);
+    let Some(shadowed) = scope.columns.iter().find(|column| column.eq_ignore_ascii_case(name)) else {
+        return;
+    };
+    // A misspelt column that names itself was reported as such.
+    let is_that_column = matches!(expression, Expr::Identifier(column)
+        if column.value == *shadowed || column.value == name);
     if !is_that_column {
         let problem = format!("output `{name}` has the name of a column of the feed, but is another expression");
-        sql.fault(line, problem, format!("choose another name after AS, such as `{}`", other_name(name, expression)));
+        sql.fault(
+            line,
+            problem,
+            format!(
+                "choose another name after AS, such as `{}`",
+                other_name(name, expression)
+            ),
+        );
     }
 }
 
@@ -132,7 +156,11 @@ fn classify(expression: &mut Expr, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, 
     }
     if is_over_aggregates(expression) {
         let problem = format!("`{expression}` computes with aggregates, which cannot be merged over files");
-        sql.fault(line, problem, "make each aggregate an output of its own, and compute where you read");
+        sql.fault(
+            line,
+            problem,
+            "make each aggregate an output of its own, and compute where you read",
+        );
         return OutputKind::AtFault;
     }
     check(expression, scope, sql, line);
@@ -165,8 +193,12 @@ fn measure(function: &Function, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, lin
             Some(argument) if argument != "*" => argument,
             _ => "1".to_owned(),
         };
-        let problem = format!("`{name}(…) FILTER` is not SQL that Polars knows");
-        sql.fault(line, problem, format!("write `{name}(CASE WHEN {filter} THEN {argument} END)`"));
+        let problem = format!("`{name}(…) FILTER` is not SQL that every engine knows");
+        sql.fault(
+            line,
+            problem,
+            format!("write `{name}(CASE WHEN {filter} THEN {argument} END)`"),
+        );
         return None;
     }
     let list = match &function.args {
@@ -181,21 +213,33 @@ fn measure(function: &Function, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, lin
         return None;
     }
     if !list.clauses.is_empty() || function.null_treatment.is_some() || !function.within_group.is_empty() {
-        sql.fault(line, format!("`{name}` takes one plain argument"), format!("write `{name}(x)`"));
+        sql.fault(
+            line,
+            format!("`{name}` takes one plain argument"),
+            format!("write `{name}(x)`"),
+        );
         return None;
     }
     let mut argument = match list.args.as_slice() {
         [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if name == "COUNT" => return Some(AggregateCall::CountRows),
         [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] => argument.clone(),
         _ => {
-            let remedy = if name == "COUNT" { "write `COUNT(*)` or `COUNT(x)`".into() } else { format!("write `{name}(x)`") };
+            let remedy = if name == "COUNT" {
+                "write `COUNT(*)` or `COUNT(x)`".into()
+            } else {
+                format!("write `{name}(x)`")
+            };
             sql.fault(line, format!("`{name}` takes one argument"), remedy);
             return None;
         }
     };
     if is_over_aggregates(&argument) {
         let problem = format!("`{name}({argument})` puts an aggregate inside another");
-        sql.fault(line, problem, "make each aggregate an output of its own, and compute where you read");
+        sql.fault(
+            line,
+            problem,
+            "make each aggregate an output of its own, and compute where you read",
+        );
         return None;
     }
     let faults_before = sql.fault_count();
@@ -221,7 +265,11 @@ fn constant_measure(name: &str, argument: &Expr, sql: &SqlText<'_, '_>, line: us
         return Some(AggregateCall::CountRows);
     }
     let remedy = "write `COUNT(*)` for the number of rows";
-    sql.fault(line, format!("`{name}({argument})` is over no column of the feed"), remedy);
+    sql.fault(
+        line,
+        format!("`{name}({argument})` is over no column of the feed"),
+        remedy,
+    );
     None
 }
 
@@ -230,7 +278,9 @@ fn refuse_distinct(name: &str, function: &Function, sql: &SqlText<'_, '_>, line:
     let problem = format!("`{name}(DISTINCT {argument})` cannot be merged over files");
     let remedy = match name {
         "MIN" | "MAX" => format!("write `{name}({argument})`, which is the same"),
-        _ => format!("make `{argument}` a key of a summary of its own, and take `{name}(DISTINCT {argument})` where you read"),
+        _ => format!(
+            "make `{argument}` a key of a summary of its own, and take `{name}(DISTINCT {argument})` where you read"
+        ),
     };
     sql.fault(line, problem, remedy);
 }

@@ -23,7 +23,11 @@ impl<'s, 'a> SqlText<'s, 'a> {
             Some((raw, first_line)) => file_lines(raw, first_line),
             None => vec![text.line],
         };
-        Some(SqlText { section, text: text.value, lines })
+        Some(SqlText {
+            section,
+            text: text.value,
+            lines,
+        })
     }
 
     /// Where the SQL begins.
@@ -43,7 +47,11 @@ impl<'s, 'a> SqlText<'s, 'a> {
     }
 
     pub fn line_of_span(&self, span: Span, above: usize) -> usize {
-        if span.start.line == 0 { above } else { self.file_line(span.start.line) }
+        if span.start.line == 0 {
+            above
+        } else {
+            self.file_line(span.start.line)
+        }
     }
 
     pub fn fault(&self, line: usize, problem: impl Into<String>, remedy: impl Into<String>) {
@@ -57,16 +65,22 @@ impl<'s, 'a> SqlText<'s, 'a> {
 
     /// `None` if it cannot be parsed, which is reported.
     pub fn statements(&self) -> Option<Vec<Statement>> {
-        self.reported(Parser::new(&GenericDialect).try_with_sql(self.text).and_then(|mut p| p.parse_statements()))
+        self.reported(
+            Parser::new(&GenericDialect)
+                .try_with_sql(self.text)
+                .and_then(|mut p| p.parse_statements()),
+        )
     }
 
     /// `None` if it is not one expression, which is reported.
     pub fn expression(&self) -> Option<Expr> {
-        let expression = Parser::new(&GenericDialect).try_with_sql(self.text).and_then(|mut parser| {
-            let expression = parser.parse_expr()?;
-            parser.expect_token(&Token::EOF)?;
-            Ok(expression)
-        });
+        let expression = Parser::new(&GenericDialect)
+            .try_with_sql(self.text)
+            .and_then(|mut parser| {
+                let expression = parser.parse_expr()?;
+                parser.expect_token(&Token::EOF)?;
+                Ok(expression)
+            });
         self.reported(expression)
     }
 
@@ -74,16 +88,30 @@ impl<'s, 'a> SqlText<'s, 'a> {
         match parsed {
             Ok(parsed) => Some(parsed),
             Err(ParserError::RecursionLimitExceeded) => {
-                self.fault(self.first_line(), "the SQL is nested too deeply", "split it into several outputs or rules");
+                self.fault(
+                    self.first_line(),
+                    "the SQL is nested too deeply",
+                    "split it into several outputs or rules",
+                );
                 None
             }
             Err(ParserError::TokenizerError(message) | ParserError::ParserError(message)) => {
                 let (words, location) = split_location(&message);
                 let (line, remedy) = match location {
-                    Some((line, column)) => (self.file_line(line), format!("look at column {column} of the SQL's line")),
+                    Some((line, column)) => (
+                        self.file_line(line),
+                        format!("look at column {column} of the SQL's line"),
+                    ),
                     None => (self.first_line(), "look at its end".to_owned()),
                 };
-                self.fault(line, format!("the SQL cannot be parsed: {}", lower_first(words)), remedy);
+                self.fault(
+                    line,
+                    format!(
+                        "the SQL cannot be parsed: {}",
+                        lower_first(words).replace("EOF", "the end")
+                    ),
+                    remedy,
+                );
                 None
             }
         }
@@ -165,7 +193,10 @@ mod tests {
 
     #[test]
     fn a_message_is_parted_from_its_place() {
-        assert_eq!(split_location("Expected: x at Line: 2, Column: 14"), ("Expected: x", Some((2, 14))));
+        assert_eq!(
+            split_location("Expected: x at Line: 2, Column: 14"),
+            ("Expected: x", Some((2, 14)))
+        );
         assert_eq!(split_location("no place"), ("no place", None));
     }
 }
