@@ -1,6 +1,23 @@
 //! What the user declares in pipeline.toml: feeds, where they come from, what is counted. Pure: reads text, knows no
 //! network and no environment.
 
+mod agreement;
+mod columns;
+mod durations;
+mod faults;
+mod feed;
+mod identifiers;
+mod later;
+mod meaning;
+mod rule;
+mod section;
+mod sftp;
+mod sftp_login;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
 use std::time::Duration;
 
 use millrace_decode::contract::Column;
@@ -8,7 +25,18 @@ use millrace_decode::csv::CsvLayout;
 use millrace_frames::plan::SummaryPlan;
 use millrace_frames::summarise::Rule;
 
+use toml::de::DeTable;
+
+use self::faults::Report;
+pub use self::faults::{Fault, PipelineFaults, ReadError};
+pub use self::meaning::DECODER_VERSION;
+use self::section::{Keys, Section, Unopened};
 use crate::names::{FeedName, SourceName};
+
+const ROOT_KEYS: Keys = Keys {
+    known: &["feed", "summary"],
+    later: &[],
+};
 
 /// A pipeline.toml without faults.
 #[derive(Clone, Debug)]
@@ -97,6 +125,34 @@ pub enum After {
 }
 
 impl Pipeline {
+    /// `file_name` is what the faults call the file.
+    ///
+    /// # Errors
+    /// Every fault of the file, by line. Where it is not even TOML, only that.
+    pub fn parse(file_name: &str, text: &str) -> Result<Pipeline, PipelineFaults> {
+        let report = Report::new(text);
+        let pipeline = checked(&report, text);
+        let faults = report.into_faults();
+        if faults.is_empty() {
+            Ok(pipeline)
+        } else {
+            Err(PipelineFaults {
+                file_name: file_name.to_owned(),
+                faults,
+            })
+        }
+    }
+
+    /// # Errors
+    /// The file cannot be read, or has faults, which then name it as `path` does.
+    pub fn read(path: &Path) -> Result<Pipeline, ReadError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Pipeline::parse(&path.display().to_string(), &text)?)
+    }
+
     pub fn feed(&self, name: &FeedName) -> Option<&Feed> {
         self.feeds.iter().find(|feed| feed.name == *name)
     }
@@ -105,5 +161,38 @@ impl Pipeline {
     pub fn summaries_of(&self, feed: &FeedName) -> impl Iterator<Item = &SummaryPlan> {
         let feed = feed.as_str().to_owned();
         self.summaries.iter().filter(move |summary| summary.feed == feed)
+    }
+}
+
+/// What could be read; the faults are in the report.
+fn checked(report: &Report<'_>, text: &str) -> Pipeline {
+    let (document, syntax_errors) = DeTable::parse_recoverable(text);
+    for error in &syntax_errors {
+        let line = report.line(error.span().map_or(0, |span| span.start));
+        report.fault(
+            line,
+            "",
+            format!("not TOML: {}", error.message()),
+            "see https://toml.io for how it is written",
+        );
+    }
+    if !syntax_errors.is_empty() {
+        return Pipeline {
+            feeds: Vec::new(),
+            summaries: Vec::new(),
+        };
+    }
+    let unopened = Unopened {
+        table: document.get_ref(),
+        line: 1,
+    };
+    let root = Section::open(report, unopened, String::new(), &ROOT_KEYS);
+    let feeds = feed::feeds(&root);
+    let summaries = summary::summaries(&root, &feeds);
+    agreement::check_sources(report, &feeds);
+    agreement::check_tables(report, &summaries);
+    Pipeline {
+        feeds: feeds.into_iter().filter_map(|declared| declared.feed).collect(),
+        summaries: summaries.into_iter().map(|declared| declared.plan).collect(),
     }
 }

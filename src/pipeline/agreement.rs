@@ -1,0 +1,165 @@
+//! What several entries of the file say together: tables that several summaries write, directories that several feeds
+//! read.
+
+use std::collections::{BTreeSet, HashMap};
+
+use millrace_frames::plan::{KeyType, Merge, SummaryColumn, SummaryPlan, SummaryRole};
+
+use super::faults::Report;
+use super::feed::DeclaredFeed;
+use super::meaning::{key_type_text, measure_type_text};
+use super::summary::DeclaredSummary;
+use super::{After, SftpSource};
+
+/// SQL Server's longest key of a nonclustered index is 1,700 bytes
+/// (<https://learn.microsoft.com/sql/sql-server/maximum-capacity-specifications-for-sql-server>).
+const KEY_BYTES_LIMIT: usize = 1_700;
+
+pub(super) fn check_tables(report: &Report<'_>, summaries: &[DeclaredSummary]) {
+    let mut first_of_table: HashMap<String, &DeclaredSummary> = HashMap::new();
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    for summary in summaries {
+        check_key_bytes(report, summary);
+        if let Some(first_line) = ids.insert(&summary.plan.id, summary.line) {
+            let problem = format!("the summary on line {first_line} is the same: each row would count twice");
+            report.fault(summary.line, &summary.place, problem, "take one of them out");
+            continue;
+        }
+        match first_of_table.get(&summary.plan.table.to_lowercase()) {
+            Some(first) => check_agreement(report, first, summary),
+            None => {
+                first_of_table.insert(summary.plan.table.to_lowercase(), summary);
+            }
+        }
+    }
+}
+
+fn check_key_bytes(report: &Report<'_>, summary: &DeclaredSummary) {
+    let bytes: usize = summary.plan.columns.iter().map(key_bytes).sum();
+    if bytes >= KEY_BYTES_LIMIT {
+        report.fault(
+            summary.line,
+            &summary.place,
+            format!("its keys take {bytes} bytes together, and SQL Server allows fewer than {KEY_BYTES_LIMIT}"),
+            "give text keys a shorter `key_length` (two bytes for each unit; 256 units if it is not given)",
+        );
+    }
+}
+
+fn key_bytes(column: &SummaryColumn) -> usize {
+    match column.role {
+        SummaryRole::Key { key_type, .. } => match key_type {
+            KeyType::Text { max_utf16 } => 2 * usize::from(max_utf16),
+            KeyType::Int64 | KeyType::Timestamp => 8,
+            KeyType::Date => 4,
+            KeyType::Bool => 1,
+        },
+        SummaryRole::Measure { .. } => 0,
+    }
+}
+
+fn check_agreement(report: &Report<'_>, first: &DeclaredSummary, second: &DeclaredSummary) {
+    let fault = |problem: String, remedy: &str| report.fault(second.line, &second.place, problem, remedy);
+    if first.plan.table != second.plan.table {
+        let problem = format!(
+            "table `{}` on line {} differs only in case",
+            first.plan.table, first.line
+        );
+        return fault(problem, "write both the same way, or choose another name");
+    }
+    if let Some(difference) = difference(&first.plan, &second.plan) {
+        let problem = format!(
+            "the summary on line {} writes the same table, but {difference}",
+            first.line
+        );
+        fault(
+            problem,
+            "give both the same columns in the same order, or another `table`",
+        );
+    }
+}
+
+fn difference(first: &SummaryPlan, second: &SummaryPlan) -> Option<String> {
+    if first.columns.len() != second.columns.len() {
+        return Some(format!(
+            "has {} columns and not {}",
+            first.columns.len(),
+            second.columns.len()
+        ));
+    }
+    first
+        .columns
+        .iter()
+        .zip(&second.columns)
+        .enumerate()
+        .find_map(|(position, (theirs, ours))| {
+            let (theirs, ours) = (column_words(theirs), column_words(ours));
+            (theirs != ours).then(|| format!("has {theirs} as column {} and not {ours}", position + 1))
+        })
+}
+
+fn column_words(column: &SummaryColumn) -> String {
+    match &column.role {
+        SummaryRole::Key { key_type, .. } => format!("key `{}` ({})", column.name, key_type_text(*key_type)),
+        SummaryRole::Measure { call, measure_type } => {
+            let merge = match call.merge() {
+                Merge::Sum => "sum",
+                Merge::Min => "minimum",
+                Merge::Max => "maximum",
+            };
+            format!("{merge} `{}` ({})", column.name, measure_type_text(*measure_type))
+        }
+    }
+}
+
+/// What two sources must not share, if one of them takes files away.
+#[derive(PartialEq, Eq, Hash)]
+struct SameFiles<'p> {
+    host: String,
+    port: u16,
+    directory: &'p str,
+    include: BTreeSet<&'p str>,
+}
+
+struct Reader<'p> {
+    feed: &'p str,
+    takes_away: bool,
+}
+
+/// Sources that read the same files must all leave them where they are.
+pub(super) fn check_sources(report: &Report<'_>, feeds: &[DeclaredFeed]) {
+    let mut readers: HashMap<SameFiles<'_>, Reader<'_>> = HashMap::new();
+    for feed in feeds {
+        for source in feed.feed.iter().flat_map(|valid| &valid.sources) {
+            let takes_away = source.after != After::Keep;
+            let Some(earlier) = readers.get_mut(&same_files(source)) else {
+                readers.insert(
+                    same_files(source),
+                    Reader {
+                        feed: &feed.name,
+                        takes_away,
+                    },
+                );
+                continue;
+            };
+            earlier.takes_away |= takes_away;
+            if earlier.takes_away {
+                let problem = format!(
+                    "it reads the same files of `{}` as feed `{}`, and one of them takes files away after landing",
+                    source.url.directory, earlier.feed
+                );
+                let remedy = "write `after = \"keep\"` for both, or another `include`";
+                report.fault(feed.line, &format!("feed `{}`", feed.name), problem, remedy);
+            }
+        }
+    }
+}
+
+fn same_files(source: &SftpSource) -> SameFiles<'_> {
+    SameFiles {
+        host: source.url.host.to_lowercase(),
+        port: source.url.port,
+        directory: &source.url.directory,
+        include: source.include.iter().map(String::as_str).collect(),
+    }
+}

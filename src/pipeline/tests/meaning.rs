@@ -1,0 +1,96 @@
+//! Needed columns and fingerprints.
+
+use super::{FLIGHTS, parsed};
+use crate::names::{FeedName, Sha256};
+
+const SUMMARY: &str = "[[summary]]\ntable = \"t\"\nfeed = \"flights\"\n\
+                       sql = \"SELECT carrier, COUNT(*) AS n FROM flights WHERE day > 1 GROUP BY carrier\"\n";
+const RULE: &str = "[[feed.rule]]\nname = \"far\"\nsql = \"distance > 0\"\n";
+const OTHER_FEED: &str = "[[feed]]\nname = \"other\"\nformat = \"csv\"\n[feed.columns]\na = \"int64\"\n";
+
+fn fingerprint(text: &str) -> Sha256 {
+    parsed(text).fingerprint(&FeedName::new("flights").unwrap())
+}
+
+fn needed(text: &str) -> Vec<String> {
+    let pipeline = parsed(text);
+    let columns = pipeline.feeds[0].needed_columns(&pipeline.summaries);
+    columns.into_iter().map(|column| column.name).collect()
+}
+
+#[test]
+fn only_columns_that_somebody_refers_to_are_needed() {
+    assert_eq!(
+        needed(&format!("{FLIGHTS}{RULE}{SUMMARY}")),
+        ["carrier", "distance", "day"]
+    );
+    assert_eq!(needed(&format!("{FLIGHTS}{SUMMARY}")), ["carrier", "day"]);
+    assert_eq!(needed(&format!("{FLIGHTS}{RULE}")), ["distance"]);
+    assert!(needed(FLIGHTS).is_empty());
+}
+
+#[test]
+fn a_summary_of_another_feed_needs_nothing_of_this_one() {
+    let other = format!(
+        "{OTHER_FEED}[[summary]]\ntable = \"o\"\nfeed = \"other\"\n\
+                         sql = \"SELECT a, COUNT(*) AS n FROM other GROUP BY a\"\n"
+    );
+    assert!(needed(&format!("{FLIGHTS}{other}")).is_empty());
+}
+
+#[test]
+fn what_does_not_change_counts_does_not_change_the_fingerprint() {
+    let base = format!("{FLIGHTS}{RULE}{SUMMARY}");
+    let key = format!("SHA256:{}", "A".repeat(43));
+    let source = format!("[[feed.sftp]]\nurl = \"sftp://p@h/out\"\nhost_key = \"{key}\"\npassword = \"env:PW\"\n");
+    for same in [
+        format!("# a comment\n{base}"),
+        format!("{OTHER_FEED}{base}"),
+        format!("{SUMMARY}{FLIGHTS}{RULE}"),
+        format!("{FLIGHTS}{RULE}{source}{SUMMARY}"),
+        base.replace("distance > 0", "distance  >  0 -- far"),
+        base.replace("COUNT(*)", "count(*)"),
+        base.replace(
+            "format = \"csv\"",
+            "format = \"csv\"\ndelimiter = \",\"\nmax_reject_ratio = 0.5",
+        ),
+        base.replace(
+            "time_hour = \"timestamp\"\ncarrier = \"string\"",
+            "carrier = \"string\"\ntime_hour = \"timestamp\"",
+        ),
+    ] {
+        assert_eq!(fingerprint(&base), fingerprint(&same), "{same}");
+    }
+}
+
+#[test]
+fn what_could_change_counts_changes_the_fingerprint() {
+    let base = format!("{FLIGHTS}{RULE}{SUMMARY}");
+    let mut seen = vec![fingerprint(&base)];
+    for different in [
+        base.replace("distance > 0", "distance > 1"),
+        base.replace("day > 1", "day > 2"),
+        base.replace("COUNT(*)", "COUNT(day)"),
+        base.replace("table = \"t\"", "table = \"u\""),
+        base.replace("format = \"csv\"", "format = \"csv\"\ndelimiter = \";\""),
+        base.replace("format = \"csv\"", "format = \"csv\"\nquote = \"'\""),
+        base.replace("format = \"csv\"", "format = \"csv\"\nnull_values = [\"NA\"]"),
+        base.replace("dep_delay = \"float64\"", "dep_delay = \"int64\""),
+        base.replace(
+            "dep_delay = \"float64\"",
+            "dep_delay = { type = \"float64\", from = \"delay\" }",
+        ),
+        base.replace(
+            "dep_delay = \"float64\"",
+            "dep_delay = { type = \"float64\", required = false }",
+        ),
+        base.replace("day = \"int64\"\n", "day = \"int64\"\nhour = \"int64\"\n"),
+        format!("{base}key_length = {{ carrier = 8 }}\n"),
+        FLIGHTS.to_owned() + SUMMARY,
+        FLIGHTS.to_owned() + RULE,
+    ] {
+        let fingerprint = fingerprint(&different);
+        assert!(!seen.contains(&fingerprint), "{different}");
+        seen.push(fingerprint);
+    }
+}

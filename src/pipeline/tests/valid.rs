@@ -1,0 +1,281 @@
+//! Files without faults, and what is read from them.
+
+use std::time::Duration;
+
+use millrace_decode::contract::ColumnType;
+use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryRole};
+
+use super::{FLIGHTS, faults, parsed};
+use crate::names::FeedName;
+use crate::pipeline::{After, Format, Login, Pipeline, ReadError, SecretReference, SftpUrl, UnknownColumns};
+
+const OWN: &str = include_str!("../../../pipeline.toml");
+
+fn flights() -> FeedName {
+    FeedName::new("flights").unwrap()
+}
+
+fn summary_of(sql: &str) -> String {
+    format!("{FLIGHTS}[[summary]]\ntable = \"t\"\nfeed = \"flights\"\nsql = '''{sql}'''\n")
+}
+
+#[test]
+fn the_repositorys_own_pipeline_has_no_faults() {
+    let pipeline = parsed(OWN);
+    let feed = pipeline.feed(&flights()).unwrap();
+    let Format::Csv(layout) = &feed.format;
+    assert_eq!(
+        (layout.delimiter, layout.quote, layout.null_values.as_slice()),
+        (b',', b'"', &["NA".to_owned()][..])
+    );
+    let header = "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,\
+                  tailnum,origin,dest,air_time,distance,hour,minute,time_hour";
+    assert_eq!(
+        feed.columns
+            .iter()
+            .map(|column| column.from.as_str())
+            .collect::<Vec<_>>()
+            .join(","),
+        header
+    );
+    assert_eq!(feed.sources.len(), 1);
+    assert_eq!(feed.sources[0].name, None);
+    assert_eq!(feed.sources[0].settle, Duration::from_secs(2));
+    let tables: Vec<&str> = pipeline
+        .summaries_of(&flights())
+        .map(|summary| summary.table.as_str())
+        .collect();
+    assert_eq!(tables, ["flight_days", "airport_days"]);
+    let needed = feed.needed_columns(&pipeline.summaries);
+    let names: Vec<&str> = needed.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["dep_delay", "carrier", "origin", "air_time", "distance", "time_hour"]
+    );
+}
+
+#[test]
+fn the_design_example_becomes_keys_and_measures() {
+    let summary = parsed(OWN).summaries.remove(0);
+    assert_eq!(summary.feed, "flights");
+    assert_eq!(summary.filter, None);
+    assert_eq!(summary.id.len(), 16);
+    let roles: Vec<(String, SummaryRole)> = summary
+        .columns
+        .into_iter()
+        .map(|column| (column.name, column.role))
+        .collect();
+    let key = |expression: &str, key_type| SummaryRole::Key {
+        expression: expression.to_owned(),
+        key_type,
+    };
+    let measure = |call, measure_type| SummaryRole::Measure { call, measure_type };
+    let expected = [
+        ("flight_date", key("CAST(time_hour AS DATE)", KeyType::Date)),
+        ("carrier", key("carrier", KeyType::Text { max_utf16: 8 })),
+        ("flights", measure(AggregateCall::CountRows, MeasureType::Int64)),
+        (
+            "miles",
+            measure(AggregateCall::Sum("distance".to_owned()), MeasureType::Int64),
+        ),
+        (
+            "worst_delay",
+            measure(AggregateCall::Max("dep_delay".to_owned()), MeasureType::Float64),
+        ),
+    ];
+    assert_eq!(roles, expected.map(|(name, role)| (name.to_owned(), role)));
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let feed = parsed(FLIGHTS).feeds.remove(0);
+    let Format::Csv(layout) = &feed.format;
+    assert_eq!(
+        (layout.delimiter, layout.quote, layout.null_values.as_slice()),
+        (b',', b'"', &[String::new()][..])
+    );
+    assert_eq!(feed.max_reject_ratio, 0.0);
+    assert_eq!(feed.unknown_columns, UnknownColumns::Ignore);
+    assert!(feed.rules.is_empty() && feed.sources.is_empty());
+    assert_eq!(feed.columns[0].column_type, ColumnType::Timestamp);
+    assert!(
+        feed.columns
+            .iter()
+            .all(|column| column.required && column.from == column.name)
+    );
+}
+
+#[test]
+fn a_source_is_read_in_full() {
+    let key = format!("SHA256:{}", "a/+9".repeat(10) + "bcd");
+    let text = format!(
+        "{FLIGHTS}[[feed.sftp]]\nname = \"acme\"\nurl = \"sftp://us%20er@[2001:db8::1]:2222/out/%C3%A4/\"\n\
+         host_key = [\"{key}\", \"{key}\"]\nprivate_key = \"env:KEY\"\npassphrase = \"env:PHRASE\"\n\
+         include = [\"**/*.csv\"]\nexclude = [\"*.part\"]\nsettle = \"500ms\"\nafter = \"move:/done/\"\nparallel = 16\n\
+         [[feed.sftp]]\nname = \"other\"\nurl = \"sftp://p@h\"\nhost_key = \"{key}\"\npassword = \"env:PW\"\n"
+    );
+    let sources = parsed(&text).feeds.remove(0).sources;
+    let acme = &sources[0];
+    assert_eq!(acme.name.as_ref().map(|name| name.as_str()), Some("acme"));
+    let url = SftpUrl {
+        user: "us er".into(),
+        host: "2001:db8::1".into(),
+        port: 2222,
+        directory: "/out/ä".into(),
+    };
+    assert_eq!(acme.url, url);
+    assert_eq!(acme.host_keys, [key.clone(), key]);
+    let setting = |name: &str| SecretReference {
+        setting: name.to_owned(),
+    };
+    assert_eq!(
+        acme.login,
+        Login::PrivateKey {
+            key: setting("KEY"),
+            passphrase: Some(setting("PHRASE"))
+        }
+    );
+    assert_eq!(
+        (acme.include.as_slice(), acme.exclude.as_slice()),
+        (&["**/*.csv".into()][..], &["*.part".into()][..])
+    );
+    assert_eq!((acme.settle, acme.parallel), (Duration::from_millis(500), 16));
+    assert_eq!(acme.after, After::Move("/done".to_owned()));
+    let other = &sources[1];
+    assert_eq!((other.url.port, other.url.directory.as_str()), (22, "/"));
+    assert_eq!(other.login, Login::Password(setting("PW")));
+    assert_eq!(
+        (other.settle, other.after.clone(), other.parallel),
+        (Duration::from_secs(30), After::Keep, 4)
+    );
+}
+
+#[test]
+fn a_key_of_a_later_version_is_accepted_at_its_default() {
+    let text = FLIGHTS.replace(
+        "[feed.columns]",
+        "encoding = \"UTF-8\"\nheader = true\nskip_rows = 0\nskip_footer = 0\ndecimal_separator = \".\"\n\
+         timezone = \"UTC\"\ncurated = false\n[feed.columns]",
+    );
+    parsed(&text);
+}
+
+#[test]
+fn two_ways_to_write_a_query_have_one_id_and_another_query_another() {
+    let plan = |sql: &str| parsed(&summary_of(sql)).summaries.remove(0);
+    let plain = plan("SELECT UPPER(carrier) AS c, COUNT(*) AS n FROM flights WHERE day > 1 GROUP BY c");
+    let other = plan(
+        "\n-- the same\nselect upper(flights.\"carrier\") as c,\n count(1) as n\nfrom flights where `day` > 1 \
+         group by upper(carrier);",
+    );
+    assert_eq!(plain, other);
+    let different = plan("SELECT UPPER(carrier) AS c, COUNT(*) AS n FROM flights WHERE day > 2 GROUP BY c");
+    assert_ne!(plain.id, different.id);
+}
+
+#[test]
+fn a_word_of_sql_is_quoted_and_types_have_one_spelling() {
+    let sql = "SELECT day AS d, CAST(distance AS STRING) AS s, MAX(CAST(day AS DOUBLE PRECISION)) AS m \
+               FROM flights WHERE NOT cancelled GROUP BY d, CAST(distance AS VARCHAR)";
+    let text = summary_of(sql);
+    let plan = parsed(&text).summaries.remove(0);
+    let SummaryRole::Key { expression, .. } = &plan.columns[0].role else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(expression, "\"day\"");
+    let SummaryRole::Measure { call, .. } = &plan.columns[2].role else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(*call, AggregateCall::Max("CAST(\"day\" AS DOUBLE)".to_owned()));
+    assert_eq!(plan.filter.as_deref(), Some("NOT cancelled"));
+}
+
+#[test]
+fn everything_that_row_wise_sql_may_say_passes() {
+    for condition in [
+        "carrier IN ('UA', 'AA') AND carrier LIKE 'U%' AND NOT carrier ILIKE '%x'",
+        "day BETWEEN 1 AND 3 OR day IS NULL OR day IS DISTINCT FROM 4",
+        "CASE WHEN dep_delay > 15 THEN 1 ELSE 0 END = 1",
+        "CASE day WHEN 1 THEN 2 END <> -1",
+        "time_hour >= TIMESTAMP '2013-01-01 00:00:00' AND CAST(time_hour AS DATE) < DATE '2013-02-01'",
+        "EXTRACT(WEEK FROM time_hour) = 3 AND DATE_PART('year', time_hour) = 2013",
+        "COALESCE(carrier, 'x') || '-' || SUBSTR(carrier, 1, 2) = TRIM(BOTH ' ' FROM carrier)",
+        "distance / 1.609 > 3 AND distance / NULLIF(day, 0) > FLOOR(dep_delay) + CEIL(dep_delay)",
+        "TRY_CAST(carrier AS BIGINT) = (3 + 4) * 5 - 6 AND cancelled",
+    ] {
+        parsed(&summary_of(&format!(
+            "SELECT carrier, COUNT(*) AS n FROM flights WHERE {condition} GROUP BY carrier"
+        )));
+    }
+}
+
+#[test]
+fn summaries_whose_columns_agree_share_a_table() {
+    let more = "[[summary]]\ntable = \"t\"\nfeed = \"flights\"\n\
+                sql = \"SELECT carrier, SUM(day) AS n FROM flights GROUP BY carrier\"\n";
+    let text = summary_of("SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier") + more;
+    assert_eq!(parsed(&text).summaries.len(), 2);
+}
+
+#[test]
+fn all_faults_are_told_at_once_and_by_line() {
+    let text = "[[summary]]\ntable = \"t\"\nfeed = \"f\"\nsql = '''\nSELECT a,\n  AVG(b) AS x\nFROM f\n\
+                GROUP BY a'''\n\n[[feed]]\nname = \"f\"\nformat = \"csv\"\nquotes = 1\n[feed.columns]\na = \"strin\"\n\
+                b = \"int64\"\n";
+    let expected = "pipeline.toml:6: summary `t`: aggregate `AVG` cannot be merged over files; write `SUM(b) AS total` \
+                    and `COUNT(b) AS n`; divide where you read\n\
+                    pipeline.toml:13: feed `f`: unknown key `quotes`; did you mean `quote`?\n\
+                    pipeline.toml:15: feed `f`, column `a`: unknown type `strin`; did you mean `string`?";
+    assert_eq!(faults(text), expected);
+    assert_eq!(faults(&text.replace('\n', "\r\n")), expected);
+}
+
+#[test]
+fn a_fault_of_types_stands_on_the_line_of_its_output() {
+    let said = faults(&summary_of(
+        "\nSELECT carrier,\n  MAX(carrier) AS last\nFROM flights GROUP BY carrier",
+    ));
+    assert!(
+        said.starts_with("pipeline.toml:16: summary `t`, column `last`: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_secret_in_the_file_is_never_printed() {
+    let secret = "hunter2";
+    for line in [
+        format!("password = \"{secret}\""),
+        format!("private_key = '''{secret}'''"),
+        format!("password = \"env:{secret} \""),
+        format!("password = [\"{secret}\"]"),
+        format!("url = \"sftp://p:{secret}@h/out\""),
+        format!("host_key = \"{secret}\""),
+        format!("password = {secret}"),
+        format!("password = \"{secret}"),
+    ] {
+        let said = faults(&format!("{FLIGHTS}[[feed.sftp]]\n{line}\n"));
+        assert!(said != "no faults" && !said.contains(secret), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipeline.toml");
+    let error = Pipeline::read(&path).unwrap_err();
+    assert!(matches!(error, ReadError::Unreadable { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("cannot read `{}`", path.display())),
+        "{error}"
+    );
+
+    std::fs::write(&path, "feed = 1").unwrap();
+    let faults = Pipeline::read(&path).unwrap_err().to_string();
+    assert!(faults.starts_with(&format!("{}:1: ", path.display())), "{faults}");
+
+    std::fs::write(&path, FLIGHTS).unwrap();
+    assert_eq!(Pipeline::read(&path).unwrap().feeds.len(), 1);
+}
