@@ -1,0 +1,3 @@
+//! Scenarios and real servers, in one test binary.
+
+mod warehouse_conformance;
