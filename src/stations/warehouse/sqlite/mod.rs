@@ -1,1 +1,243 @@
-//! placeholder
+//! The embedded warehouse: one SQLite file, which several processes may use at once.
+//!
+//! Nothing touches the file until the first call that needs it. Tables carry the schema's name as a prefix
+//! (`millrace_unit`), summaries their own. The crate is built without SQLite's hooks and functions for Rust, so merging
+//! is plain SQL, in `sql/`.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use millrace_frames::plan::SummaryPlan;
+use rusqlite::Connection;
+
+use self::connection::{Access, Connections, Lease, failed};
+use self::table_sql::TableSql;
+use super::ledger::{settled_by_landing, settled_by_ledger};
+use super::shape::TableShape;
+use super::{
+    FeedMeaning, FileLoad, FileUnit, LandedVersion, MigrationReport, Outcome, Schema, SummaryRows, UnitRecord,
+    Warehouse, WarehouseError,
+};
+use crate::names::{BlobName, FeedName};
+
+mod connection;
+mod ledger;
+mod migrate;
+mod replace;
+mod table_sql;
+mod values;
+
+/// Rows that are copied to the blocking thread at a time: bounds the memory that a commit adds to its load.
+const FILL_ROWS: usize = 4_096;
+
+/// A warehouse in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteWarehouse {
+    connections: Connections,
+}
+
+/// How one run of the commit's transaction ended.
+enum Attempt {
+    Settled(Outcome),
+    /// COMMIT itself failed: only the ledger knows whether it counts.
+    Unknown {
+        displaced: Option<UnitRecord>,
+        error: WarehouseError,
+    },
+}
+
+impl SqliteWarehouse {
+    /// Opens nothing yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        SqliteWarehouse {
+            connections: Connections::new(path.into()),
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        feed: FeedName,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, WarehouseError> + Send + 'static,
+    ) -> Result<T, WarehouseError> {
+        let access = Access::Existing { feed: feed.clone() };
+        let guarded = move |connection: &mut Connection| {
+            ledger::require_schema(connection, &feed)?;
+            work(connection)
+        };
+        self.connections.run(access, operation, guarded).await
+    }
+
+    async fn attempt(&self, load: &FileLoad, landed: &dyn LandedVersion) -> Result<Attempt, WarehouseError> {
+        let record = &load.record;
+        let plans: Vec<SummaryPlan> = load.parts.iter().map(|part| part.plan.clone()).collect();
+        let tables = TableShape::of_all(&plans)?;
+
+        let mut lease = self
+            .connections
+            .lease(Access::Existing {
+                feed: record.unit.feed.clone(),
+            })
+            .await;
+        fill_temporary_tables(&mut lease, load, &tables).await?;
+        let (ours, shapes) = (record.clone(), tables.clone());
+        let ledger = lease
+            .run("locking", move |connection| replace::lock(connection, &ours, &shapes))
+            .await?;
+        if let Some(outcome) = settled_by_ledger(ledger.as_ref(), record)? {
+            return roll_back(lease, outcome).await;
+        }
+        let blob = &record.unit.blob;
+        let current = landed.current(blob).await;
+        let current = current.map_err(|source| WarehouseError::LandedVersion {
+            blob: blob.clone(),
+            source,
+        })?;
+        if let Some(outcome) = settled_by_landing(ledger.as_ref(), record, current.as_ref()) {
+            return roll_back(lease, outcome).await;
+        }
+        let (ours, displaced) = (record.clone(), ledger.clone());
+        let replaced =
+            move |connection: &mut Connection| replace::replace(connection, &ours, displaced.as_ref(), &tables);
+        lease.run("replacing parts", replaced).await?;
+        if let Err(error) = lease
+            .run("committing", |connection| end_transaction(connection, "COMMIT"))
+            .await
+        {
+            return Ok(Attempt::Unknown {
+                displaced: ledger,
+                error,
+            });
+        }
+        lease.give_back();
+        Ok(Attempt::Settled(Outcome::Committed { displaced: ledger }))
+    }
+}
+
+#[async_trait]
+impl Warehouse for SqliteWarehouse {
+    async fn migrate(&self, schema: &Schema) -> Result<MigrationReport, WarehouseError> {
+        let schema = schema.clone();
+        let work = move |connection: &mut Connection| migrate::migrate(connection, &schema);
+        self.connections.run(Access::Create, "migrating", work).await
+    }
+
+    fn schema_sql(&self, schema: &Schema) -> String {
+        migrate::schema_sql(schema)
+    }
+
+    async fn generation(&self, meaning: &FeedMeaning) -> Result<i64, WarehouseError> {
+        let asked = meaning.clone();
+        let work = move |connection: &Connection| ledger::generation_of(connection, &asked);
+        let known = self.read(meaning.feed.clone(), "reading the generation", work).await?;
+        known.ok_or_else(|| WarehouseError::NotMigrated {
+            feed: meaning.feed.clone(),
+        })
+    }
+
+    async fn unit(&self, unit: &FileUnit) -> Result<Option<UnitRecord>, WarehouseError> {
+        let asked = unit.clone();
+        let work = move |connection: &Connection| ledger::read_unit(connection, &asked);
+        self.read(unit.feed.clone(), "reading the ledger", work).await
+    }
+
+    async fn commit_file(&self, load: &FileLoad, landed: &dyn LandedVersion) -> Result<Outcome, WarehouseError> {
+        let (displaced, error) = match self.attempt(load, landed).await? {
+            Attempt::Settled(outcome) => return Ok(outcome),
+            Attempt::Unknown { displaced, error } => (displaced, error),
+        };
+        // Ours, if the ledger names this very load; then the second run would displace nothing and say less.
+        let counted = self.unit(&load.record.unit).await?;
+        if counted.is_some_and(|counted| counted.load_id == load.record.load_id) {
+            return Ok(Outcome::Committed { displaced });
+        }
+        match self.attempt(load, landed).await? {
+            Attempt::Settled(outcome) => Ok(outcome),
+            Attempt::Unknown { .. } => Err(error),
+        }
+    }
+
+    async fn units(
+        &self,
+        feed: &FeedName,
+        after: Option<&BlobName>,
+        limit: usize,
+    ) -> Result<Vec<UnitRecord>, WarehouseError> {
+        let (asked, after) = (feed.clone(), after.cloned());
+        let work = move |connection: &Connection| ledger::read_units(connection, &asked, after.as_ref(), limit);
+        self.read(feed.clone(), "listing the ledger", work).await
+    }
+
+    async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {
+        let feed = FeedName::new(plan.feed.clone()).map_err(|error| WarehouseError::Data {
+            table: plan.table.clone(),
+            reason: error.to_string(),
+        })?;
+        let (asked, plan) = (feed.clone(), plan.clone());
+        self.read(feed, "reading a summary", move |connection| {
+            read_summary(connection, &asked, &plan)
+        })
+        .await
+    }
+}
+
+async fn fill_temporary_tables(
+    lease: &mut Lease,
+    load: &FileLoad,
+    tables: &[TableShape],
+) -> Result<(), WarehouseError> {
+    let (feed, shapes) = (load.record.unit.feed.clone(), tables.to_vec());
+    let prepared = move |connection: &mut Connection| {
+        ledger::require_schema(connection, &feed)?;
+        replace::prepare(connection, &shapes)
+    };
+    lease.run("preparing", prepared).await?;
+    for part in &load.parts {
+        let table = TableSql::new(TableShape::of(&part.plan)?);
+        for rows in part.rows.chunks(FILL_ROWS) {
+            let (table, summary_id, rows) = (table.clone(), part.plan.id.clone(), rows.to_vec());
+            let filled = move |connection: &mut Connection| replace::fill(connection, &table, &summary_id, &rows);
+            lease.run("filling", filled).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn roll_back(mut lease: Lease, outcome: Outcome) -> Result<Attempt, WarehouseError> {
+    lease
+        .run("rolling back", |connection| end_transaction(connection, "ROLLBACK"))
+        .await?;
+    lease.give_back();
+    Ok(Attempt::Settled(outcome))
+}
+
+fn end_transaction(connection: &Connection, statement: &'static str) -> Result<(), WarehouseError> {
+    connection
+        .execute_batch(statement)
+        .map_err(failed("ending the transaction"))
+}
+
+fn read_summary(connection: &Connection, feed: &FeedName, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {
+    let operation = "reading a summary";
+    ledger::require_shape(connection, plan, feed)?;
+    let table = TableSql::new(TableShape::of(plan)?);
+    let mut statement = connection
+        .prepare(&table.fill(include_str!("sql/read_summary.sql")))
+        .map_err(failed(operation))?;
+    let mut stored = statement.query([]).map_err(failed(operation))?;
+    let mut rows = Vec::new();
+    while let Some(row) = stored.next().map_err(failed(operation))? {
+        let values = table.shape.columns.iter().enumerate().map(|(position, column)| {
+            let value = row.get_ref(position).map_err(failed(operation))?;
+            values::stored(column.kind, value).map_err(|error| WarehouseError::Database {
+                operation,
+                source: error.into(),
+            })
+        });
+        rows.push(values.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(SummaryRows {
+        columns: table.shape.columns.into_iter().map(|column| column.name).collect(),
+        rows,
+    })
+}

@@ -1,0 +1,239 @@
+//! One unit's parts for its old ones, and the summary rows that this touches. Everything here runs in pieces on one
+//! connection, in the order [`prepare`], [`fill`], [`lock`], [`replace`]; who runs them decides in between.
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::connection::failed;
+use super::ledger::{latest_generation, query_one, read_unit, require_schema, stored_shapes, write_unit};
+use super::table_sql::{RowSource, TableSql};
+use super::values::{bound, words};
+use crate::stations::warehouse::row_check::check_row;
+use crate::stations::warehouse::shape::{ShapeColumn, TableShape};
+use crate::stations::warehouse::{UnitRecord, WarehouseError};
+use millrace_frames::part::Row;
+use millrace_frames::plan::Merge;
+
+/// Makes an empty temporary table for the new parts of each summary table. It needs no lock: only this connection sees
+/// them.
+pub fn prepare(connection: &Connection, tables: &[TableShape]) -> Result<(), WarehouseError> {
+    for shape in tables {
+        let sql = TableSql::new(shape.clone()).fill(include_str!("sql/create_incoming.sql"));
+        connection
+            .execute_batch(&sql)
+            .map_err(failed("creating the table of new parts"))?;
+    }
+    Ok(())
+}
+
+/// Puts some of a part's rows into the temporary table, which a bulk of statements fills while no one waits for us.
+pub fn fill(
+    connection: &mut Connection,
+    part: &TableSql,
+    summary_id: &str,
+    rows: &[Row],
+) -> Result<(), WarehouseError> {
+    let operation = "filling the table of new parts";
+    let transaction = connection.transaction().map_err(failed(operation))?;
+    {
+        let sql = part.fill(include_str!("sql/fill_incoming.sql"));
+        let mut statement = transaction.prepare_cached(&sql).map_err(failed(operation))?;
+        for row in rows {
+            check_row(&part.shape, row)?;
+            statement.raw_bind_parameter(1, summary_id).map_err(failed(operation))?;
+            for (position, value) in row.iter().enumerate() {
+                statement
+                    .raw_bind_parameter(position + 2, bound(value))
+                    .map_err(failed(operation))?;
+            }
+            match statement.raw_execute() {
+                Err(error) if is_constraint(&error) => {
+                    let reason = "a file counted two rows with one key".to_owned();
+                    return Err(WarehouseError::Data {
+                        table: part.shape.table.clone(),
+                        reason,
+                    });
+                }
+                executed => executed.map_err(failed(operation))?,
+            };
+        }
+    }
+    transaction.commit().map_err(failed(operation))
+}
+
+/// Takes the lock and reads the ledger under it.
+///
+/// SQL Server takes one application lock for the feed and one for each summary table, in that order, because there
+/// writers of other feeds go on meanwhile. SQLite has one writer for the whole file, so `BEGIN IMMEDIATE` is all of
+/// these locks together, for every connection and process; a reader sees the state before it.
+///
+/// # Errors
+/// `NotMigrated` where the summaries have other columns than the load's; `OlderGeneration` where a newer meaning of
+/// the feed has changed them.
+pub fn lock(
+    connection: &Connection,
+    record: &UnitRecord,
+    tables: &[TableShape],
+) -> Result<Option<UnitRecord>, WarehouseError> {
+    let feed = &record.unit.feed;
+    connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .map_err(failed("waiting for the lock"))?;
+    require_schema(connection, feed)?;
+    let latest = latest_generation(connection, feed.as_str())?;
+    let Some((latest, _)) = latest.filter(|(latest, _)| *latest >= record.generation) else {
+        return Err(WarehouseError::NotMigrated { feed: feed.clone() });
+    };
+    let known = stored_shapes(connection)?;
+    let fits = |wanted: &TableShape| {
+        known
+            .iter()
+            .any(|shape| shape.table == wanted.table && shape.agrees_with(wanted))
+    };
+    if !tables.iter().all(fits) {
+        if latest > record.generation {
+            return Err(WarehouseError::OlderGeneration {
+                feed: feed.clone(),
+                committed: latest,
+                ours: record.generation,
+            });
+        }
+        return Err(WarehouseError::NotMigrated { feed: feed.clone() });
+    }
+    read_unit(connection, &record.unit)
+}
+
+/// Writes the ledger, the parts and the summary rows, under the lock. The caller commits.
+///
+/// Every table that ever had parts is looked at, not just the load's: a unit whose newer meaning no longer counts into
+/// a table leaves it.
+pub fn replace(
+    connection: &Connection,
+    record: &UnitRecord,
+    displaced: Option<&UnitRecord>,
+    tables: &[TableShape],
+) -> Result<(), WarehouseError> {
+    write_unit(connection, record, displaced).map_err(failed("writing the ledger"))?;
+    let unit_id = record.unit.id();
+    for stored in stored_shapes(connection)? {
+        let is_filled = tables.iter().any(|shape| shape.table == stored.table);
+        let table = TableSql::new(stored);
+        let sql = table.fill(include_str!("sql/has_parts.sql"));
+        let has_old_parts: bool = query_one(connection, &sql, [unit_id.as_str()], "looking for old parts")?;
+        match (has_old_parts, is_filled) {
+            (false, false) => {}
+            (false, true) => {
+                insert_parts(connection, &table, unit_id.as_str())?;
+                write_summary(connection, &table, RowSource::Merge)?;
+            }
+            (true, _) => {
+                touch_old_keys(connection, &table, unit_id.as_str())?;
+                let sql = table.fill(include_str!("sql/delete_parts.sql"));
+                execute(connection, &sql, [unit_id.as_str()], "deleting old parts")?;
+                if is_filled {
+                    touch_new_keys(connection, &table)?;
+                    insert_parts(connection, &table, unit_id.as_str())?;
+                }
+                write_summary(connection, &table, RowSource::Recompute)?;
+                let sql = table.fill(include_str!("sql/delete_keys_without_parts.sql"));
+                execute(connection, &sql, [], "deleting keys without parts")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn touch_old_keys(connection: &Connection, table: &TableSql, unit_id: &str) -> Result<(), WarehouseError> {
+    let operation = "listing the keys of old parts";
+    connection
+        .execute_batch(&table.fill(include_str!("sql/create_touched.sql")))
+        .map_err(failed(operation))?;
+    execute(
+        connection,
+        &table.fill(include_str!("sql/touch_old_keys.sql")),
+        [unit_id],
+        operation,
+    )
+}
+
+fn touch_new_keys(connection: &Connection, table: &TableSql) -> Result<(), WarehouseError> {
+    let sql = table.fill(include_str!("sql/touch_new_keys.sql"));
+    execute(connection, &sql, [], "listing the keys of new parts")
+}
+
+fn insert_parts(connection: &Connection, table: &TableSql, unit_id: &str) -> Result<(), WarehouseError> {
+    execute(
+        connection,
+        &table.fill(include_str!("sql/insert_parts.sql")),
+        [unit_id],
+        "inserting new parts",
+    )
+}
+
+fn write_summary(connection: &Connection, table: &TableSql, source: RowSource) -> Result<(), WarehouseError> {
+    let operation = "writing the summary";
+    let mut statement = connection
+        .prepare_cached(&table.write_summary(source))
+        .map_err(failed(operation))?;
+    match statement.execute([]) {
+        Ok(_) => Ok(()),
+        Err(error) if is_constraint(&error) => {
+            Err(find_overflow(connection, table, source)?.unwrap_or_else(|| failed(operation)(error)))
+        }
+        Err(error) => Err(failed(operation)(error)),
+    }
+}
+
+/// Which key's sum did not fit, once a statement failed for it.
+fn find_overflow(
+    connection: &Connection,
+    table: &TableSql,
+    source: RowSource,
+) -> Result<Option<WarehouseError>, WarehouseError> {
+    let operation = "looking for the sum that does not fit";
+    for measure in table
+        .shape
+        .measures()
+        .filter(|measure| measure.kind.merge() == Some(Merge::Sum))
+    {
+        let mut statement = connection
+            .prepare(&table.find_overflow(source, measure))
+            .map_err(failed(operation))?;
+        let mut rows = statement.query([]).map_err(failed(operation))?;
+        if let Some(row) = rows.next().map_err(failed(operation))? {
+            let keys = table
+                .shape
+                .keys()
+                .enumerate()
+                .map(|(position, key)| key_words(row, position, key));
+            let keys = keys
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(failed(operation))?
+                .join(", ");
+            let reason = format!("the sum of `{}` for {keys} does not fit 64 bits", measure.name);
+            return Ok(Some(WarehouseError::Data {
+                table: table.shape.table.clone(),
+                reason,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+fn key_words(row: &rusqlite::Row<'_>, position: usize, key: &ShapeColumn) -> Result<String, rusqlite::Error> {
+    Ok(format!("{} = {}", key.name, words(row.get_ref(position)?)))
+}
+
+fn execute(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+    operation: &'static str,
+) -> Result<(), WarehouseError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed(operation))?;
+    statement.execute(parameters).map_err(failed(operation))?;
+    Ok(())
+}
+
+fn is_constraint(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}

@@ -1,0 +1,4 @@
+CREATE TABLE main.{table} (
+{definitions},
+  PRIMARY KEY ({keys})
+) STRICT, WITHOUT ROWID;

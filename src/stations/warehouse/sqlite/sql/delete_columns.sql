@@ -1,0 +1,1 @@
+DELETE FROM main."millrace_summary_column" WHERE "table_name" = ?1

@@ -1,0 +1,1 @@
+DELETE FROM main.{part} WHERE "millrace_unit_id" = ?1

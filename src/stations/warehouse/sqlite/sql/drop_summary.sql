@@ -1,0 +1,2 @@
+DROP TABLE main.{part};
+DROP TABLE main.{table};

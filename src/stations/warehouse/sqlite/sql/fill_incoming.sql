@@ -1,0 +1,1 @@
+INSERT INTO temp.{incoming} ("millrace_summary_id", {columns}) VALUES (?, {parameters})

@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE "name" = ?1 COLLATE NOCASE)

@@ -1,0 +1,1 @@
+SELECT {columns} FROM main.{table} ORDER BY {keys}

@@ -1,0 +1,1 @@
+SELECT MAX("version") FROM main."millrace_schema_version"

@@ -1,0 +1,1 @@
+INSERT INTO main."millrace_schema_version" ("version", "since") VALUES (?1, ?2)

@@ -1,0 +1,176 @@
+//! The statements of one summary table, from the templates beside this code. Names come from a checked
+//! [`TableShape`] and are quoted wherever they stand.
+
+use millrace_frames::plan::{KeyType, MeasureType, Merge};
+
+use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
+
+/// Which rows a summary's rows are made of.
+#[derive(Clone, Copy, Debug)]
+pub enum RowSource {
+    /// The new parts and the summary rows that they meet: for a unit without old parts.
+    Merge,
+    /// All parts of the touched keys: for a unit that is replaced.
+    Recompute,
+}
+
+/// What the placeholders of the templates stand for.
+#[derive(Clone, Debug)]
+pub struct TableSql {
+    pub shape: TableShape,
+    placeholders: Vec<(&'static str, String)>,
+}
+
+impl TableSql {
+    pub fn new(shape: TableShape) -> Self {
+        let names = |columns: &mut dyn Iterator<Item = &ShapeColumn>, before: &str| {
+            columns
+                .map(|column| format!("{before}{}", quoted(&column.name)))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let definitions =
+            |columns: &mut dyn Iterator<Item = &ShapeColumn>| columns.map(definition).collect::<Vec<_>>().join(",\n");
+        let matches = shape
+            .keys()
+            .map(|key| format!("\"stored\".{0} = \"touched\".{0}", quoted(&key.name)));
+        let assignments = shape
+            .measures()
+            .map(|measure| format!("{0} = excluded.{0}", quoted(&measure.name)));
+        let assignments = assignments.collect::<Vec<_>>().join(", ");
+        let on_conflict = if assignments.is_empty() {
+            "NOTHING".to_owned()
+        } else {
+            format!("UPDATE SET {assignments}")
+        };
+        let table = &shape.table;
+        let placeholders = vec![
+            ("table", quoted(table)),
+            ("part", quoted(&format!("millrace_{table}_part"))),
+            ("part_by_unit", quoted(&format!("millrace_{table}_part_by_unit"))),
+            ("incoming", quoted(&format!("millrace_{table}_incoming"))),
+            ("columns", names(&mut shape.columns.iter(), "")),
+            ("parameters", vec!["?"; shape.columns.len()].join(", ")),
+            ("keys", names(&mut shape.keys(), "")),
+            ("definitions", definitions(&mut shape.columns.iter())),
+            ("key_definitions", definitions(&mut shape.keys())),
+            ("stored_columns", names(&mut shape.columns.iter(), "\"stored\".")),
+            ("touched_keys", names(&mut shape.keys(), "\"touched\".")),
+            ("stored_matches", matches.collect::<Vec<_>>().join(" AND ")),
+            (
+                "merged_columns",
+                shape.columns.iter().map(merged).collect::<Vec<_>>().join(",\n"),
+            ),
+            ("on_conflict", on_conflict),
+        ];
+        TableSql { shape, placeholders }
+    }
+
+    pub fn fill(&self, template: &str) -> String {
+        fill(template, &self.placeholders)
+    }
+
+    /// Writes the rows of a source into the summary.
+    pub fn write_summary(&self, source: RowSource) -> String {
+        let placeholders = self.with_source(source, None);
+        fill(include_str!("sql/write_summary.sql"), &placeholders)
+    }
+
+    /// Finds a key whose sum does not fit.
+    pub fn find_overflow(&self, source: RowSource, measure: &ShapeColumn) -> String {
+        let placeholders = self.with_source(source, Some(measure));
+        fill(include_str!("sql/find_overflow.sql"), &placeholders)
+    }
+
+    /// Creates the summary and its parts.
+    pub fn create(&self) -> String {
+        format!(
+            "{}\n{}",
+            self.fill(include_str!("sql/create_summary.sql")),
+            self.fill(include_str!("sql/create_part.sql"))
+        )
+    }
+
+    fn with_source(&self, source: RowSource, measure: Option<&ShapeColumn>) -> Vec<(&'static str, String)> {
+        let template = match source {
+            RowSource::Merge => include_str!("sql/source_merge.sql"),
+            RowSource::Recompute => include_str!("sql/source_recompute.sql"),
+        };
+        let mut placeholders = self.placeholders.clone();
+        placeholders.push(("source", self.fill(template)));
+        placeholders.extend(measure.map(|column| ("merged", merged(column))));
+        placeholders
+    }
+}
+
+/// The only way in which a name enters a statement.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn definition(column: &ShapeColumn) -> String {
+    let name = quoted(&column.name);
+    let type_words = match column.kind {
+        ColumnKind::Key(KeyType::Text { .. }) => "TEXT NOT NULL COLLATE BINARY".to_owned(),
+        ColumnKind::Key(KeyType::Date | KeyType::Timestamp) => "TEXT NOT NULL".to_owned(),
+        ColumnKind::Key(KeyType::Int64) => "INTEGER NOT NULL".to_owned(),
+        ColumnKind::Key(KeyType::Bool) => format!("INTEGER NOT NULL CHECK ({name} IN (0, 1))"),
+        ColumnKind::Measure(MeasureType::Int64, _) => "INTEGER".to_owned(),
+        ColumnKind::Measure(MeasureType::Float64, _) => "REAL".to_owned(),
+        ColumnKind::Measure(MeasureType::Date | MeasureType::Timestamp, _) => "TEXT".to_owned(),
+    };
+    format!("  {name} {type_words}")
+}
+
+/// A column's value over the rows of one key.
+fn merged(column: &ShapeColumn) -> String {
+    let measure = [("measure", quoted(&column.name))];
+    let template = match column.kind {
+        ColumnKind::Key(_) => "{measure}",
+        ColumnKind::Measure(MeasureType::Float64, Merge::Sum) => include_str!("sql/merge_sum_float64.sql"),
+        ColumnKind::Measure(_, Merge::Sum) => include_str!("sql/merge_sum_int64.sql"),
+        ColumnKind::Measure(_, Merge::Min) => "MIN({measure})",
+        ColumnKind::Measure(_, Merge::Max) => "MAX({measure})",
+    };
+    fill(template, &measure)
+}
+
+/// Puts values into `{name}` in one pass, so that a value is never searched itself.
+fn fill(template: &str, placeholders: &[(&'static str, String)]) -> String {
+    let mut filled = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let known = after
+            .split_once('}')
+            .and_then(|(name, tail)| Some((placeholders.iter().find(|(known, _)| *known == name)?, tail)));
+        match known {
+            Some(((_, value), tail)) => {
+                filled.push_str(value);
+                rest = tail;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_not_searched_for_placeholders() {
+        let placeholders = [("a", "{b}".to_owned()), ("b", "no".to_owned())];
+        assert_eq!(fill("{a} {b} {c} {", &placeholders), "{b} no {c} {");
+    }
+
+    #[test]
+    fn a_quote_in_a_name_is_doubled() {
+        assert_eq!(quoted("a\"; DROP TABLE x; --"), "\"a\"\"; DROP TABLE x; --\"");
+    }
+}

@@ -1,0 +1,72 @@
+//! What every warehouse must do, as functions over `&dyn Warehouse`; each makes feeds and tables of its own, so that
+//! they may share one database, but for the one that needs a database without a schema. At the end they are run against SQLite.
+
+pub mod concurrency;
+pub mod files;
+pub mod fixture;
+pub mod migrations;
+pub mod model;
+mod sqlite;
+pub mod values;
+
+/// One test for each conformance case. `$open` makes a guard and a warehouse; the guard lives as long as the case.
+macro_rules! conformance_tests {
+    ($open:expr => $($module:ident { $($case:ident),+ $(,)? })+) => {
+        $(mod $module {
+            $(#[tokio::test]
+            async fn $case() {
+                let (_guard, warehouse) = $open;
+                crate::warehouse_conformance::$module::$case(&warehouse).await;
+            })+
+        })+
+    };
+}
+
+mod on_sqlite {
+    conformance_tests! { crate::warehouse_conformance::sqlite::fresh() =>
+        files {
+            a_first_load_is_counted,
+            a_replayed_message_changes_nothing,
+            a_corrected_file_replaces_exactly_its_own_counts,
+            a_file_that_returns_to_its_first_version_counts_as_that_version,
+            a_moved_etag_is_superseded,
+            a_file_that_is_gone_is_never_committed,
+            two_files_that_share_keys_add_up,
+            a_file_may_count_into_two_tables,
+            two_summaries_may_share_one_table,
+            a_corrected_file_may_be_empty,
+            a_unit_is_read_back_as_it_was_written,
+            units_come_in_pages_by_the_bytes_of_their_names,
+            a_landing_that_does_not_answer_leaves_nothing_behind,
+            a_caller_that_goes_away_leaves_nothing_behind,
+        }
+        values {
+            every_type_is_read_back_as_it_was_counted,
+            an_extreme_that_is_corrected_away_gives_way_to_the_next,
+            nulls_are_ignored_and_only_nulls_stay_null,
+            keys_that_differ_in_case_or_trailing_characters_stay_apart,
+            a_sum_that_does_not_fit_is_refused_and_changes_nothing,
+            a_sum_that_fits_is_exact_whatever_its_order,
+            a_float_sum_that_does_not_fit_is_refused,
+            values_that_break_the_contract_are_refused,
+            a_key_that_was_counted_twice_is_refused,
+        }
+        migrations {
+            before_migrate_every_call_says_so,
+            migrating_again_changes_nothing,
+            a_new_meaning_is_the_next_generation_and_a_replay_replaces,
+            an_older_generation_is_refused_where_a_newer_one_counted,
+            a_meaning_that_comes_back_gets_a_new_number,
+            an_unknown_meaning_is_not_migrated,
+            a_changed_shape_is_made_anew_and_filled_by_the_replay,
+            a_shape_lost_to_another_feed_is_replayed_too,
+            an_old_handler_does_not_write_into_a_changed_shape,
+            a_summary_that_moved_leaves_its_old_table,
+            names_that_could_leave_their_quotes_are_refused,
+            odd_but_harmless_names_are_kept,
+        }
+        model {
+            random_histories_equal_the_merge_of_their_parts,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Random histories against a plain model: after every step each summary equals the merge, over every unit, of its parts.
+
+use std::collections::BTreeMap;
+
+use millrace::stations::warehouse::{Outcome, Warehouse};
+use millrace_frames::part::{Row, Value};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::fixture::{Stage, day, days, unique};
+
+const HISTORIES: usize = 24;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Lands a version and counts it.
+    Count {
+        file: usize,
+        version: usize,
+        parts: [Vec<Row>; 3],
+    },
+    /// Counts a version that may not be the landed one.
+    Stale {
+        file: usize,
+        version: usize,
+        parts: [Vec<Row>; 3],
+    },
+    /// Deletes a file, as retention does.
+    Delete { file: usize },
+    /// Changes the feed's meaning; its units keep their parts until they are replaced.
+    Migrate,
+}
+
+/// What the ledger and the landing container ought to hold.
+#[derive(Default)]
+struct Model {
+    landed: BTreeMap<usize, usize>,
+    counted: BTreeMap<usize, (usize, i64, [Vec<Row>; 3])>,
+}
+
+impl Model {
+    fn count(&mut self, file: usize, version: usize, generation: i64, parts: &[Vec<Row>; 3]) -> &'static str {
+        let ledger = self
+            .counted
+            .get(&file)
+            .map(|(version, generation, _)| (*version, *generation));
+        if ledger == Some((version, generation)) {
+            return "already applied";
+        }
+        match (self.landed.get(&file), ledger) {
+            (Some(landed), _) if *landed == version => {
+                self.counted.insert(file, (version, generation, parts.clone()));
+                "committed"
+            }
+            (None, Some((counted, _))) if counted == version => "already applied",
+            (None, None) => "gone",
+            _ => "superseded",
+        }
+    }
+
+    /// The merge of the parts that count into a table.
+    fn summary(&self, parts_of_table: &[usize]) -> Vec<Row> {
+        let mut merged: BTreeMap<(i32, String), Row> = BTreeMap::new();
+        let rows = self
+            .counted
+            .values()
+            .flat_map(|(_, _, parts)| parts_of_table.iter().flat_map(|part| &parts[*part]));
+        for row in rows {
+            let [Value::Date(days), Value::Text(carrier), ..] = row.as_slice() else {
+                unreachable!("a row of days")
+            };
+            let total = merged.entry((*days, carrier.clone()));
+            total.and_modify(|total| add(total, row)).or_insert_with(|| row.clone());
+        }
+        merged.into_values().collect()
+    }
+}
+
+/// `flights` and `miles` by sum, `worst` by max, nulls ignored.
+fn add(total: &mut Row, row: &Row) {
+    for (position, value) in row.iter().enumerate().skip(2) {
+        total[position] = match (&total[position], value) {
+            (known, Value::Null) => known.clone(),
+            (Value::Null, new) => new.clone(),
+            (Value::Int64(known), Value::Int64(new)) => Value::Int64(known + new),
+            (Value::Float64(known), Value::Float64(new)) => Value::Float64(known.max(*new)),
+            other => unreachable!("a row of days holds no {other:?}"),
+        };
+    }
+}
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let measures = (
+        0..100_i64,
+        prop::option::of(-1_000..1_000_i64),
+        prop::option::of(-50..50_i32),
+    );
+    let carriers = prop::sample::select(vec!["UA", "ua", "AA"]);
+    prop::collection::btree_map((0..2_i32, carriers), measures, 0..5).prop_map(|rows| {
+        let row = |((days, carrier), (flights, miles, worst)): ((i32, &str), (i64, Option<i64>, Option<i32>))| {
+            day(days, carrier, flights, miles, worst.map(f64::from))
+        };
+        rows.into_iter().map(row).collect()
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let counted = || (0..3_usize, 0..3_usize, [rows(), rows(), rows()]);
+    let step = prop_oneof![
+        6 => counted().prop_map(|(file, version, parts)| Step::Count { file, version, parts }),
+        2 => counted().prop_map(|(file, version, parts)| Step::Stale { file, version, parts }),
+        1 => (0..3_usize).prop_map(|file| Step::Delete { file }),
+        1 => Just(Step::Migrate),
+    ];
+    prop::collection::vec(step, 1..16)
+}
+
+/// The seed is fixed: a failure is the same everywhere, and the history is in the message.
+pub async fn random_histories_equal_the_merge_of_their_parts(warehouse: &dyn Warehouse) {
+    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), seed);
+    for _ in 0..HISTORIES {
+        let history = steps().new_tree(&mut runner).unwrap().current();
+        follow(warehouse, &history).await;
+    }
+}
+
+/// The first two summaries share a table, the third has its own.
+async fn follow(warehouse: &dyn Warehouse, history: &[Step]) {
+    let mut stage = Stage::with(warehouse, |feed| {
+        let (shared, own) = (unique("shared"), unique("own"));
+        vec![days(feed, &shared), days(feed, &shared), days(feed, &own)]
+    })
+    .await;
+    let mut model = Model::default();
+    for (position, step) in history.iter().enumerate() {
+        let context = || format!("after step {position} of {history:#?}");
+        match step {
+            Step::Count { file, version, parts } => {
+                stage
+                    .landing
+                    .upload(&stage.blob(&file.to_string()), &version.to_string());
+                model.landed.insert(*file, *version);
+                count(&stage, &mut model, *file, *version, parts).await;
+            }
+            Step::Stale { file, version, parts } => count(&stage, &mut model, *file, *version, parts).await,
+            Step::Delete { file } => {
+                stage.landing.delete(&stage.blob(&file.to_string()));
+                model.landed.remove(file);
+            }
+            Step::Migrate => stage.migrate(&format!("at step {position}")).await,
+        }
+        assert_eq!(stage.rows_of(0).await, model.summary(&[0, 1]), "{}", context());
+        assert_eq!(stage.rows_of(2).await, model.summary(&[2]), "{}", context());
+    }
+}
+
+async fn count(stage: &Stage<'_>, model: &mut Model, file: usize, version: usize, parts: &[Vec<Row>; 3]) {
+    let load = stage.load(&file.to_string(), &version.to_string(), parts.to_vec());
+    let outcome = match stage.commit(&load).await.unwrap() {
+        Outcome::Committed { .. } => "committed",
+        Outcome::AlreadyApplied => "already applied",
+        Outcome::Superseded => "superseded",
+        Outcome::Gone => "gone",
+    };
+    assert_eq!(outcome, model.count(file, version, stage.generation, parts));
+}
