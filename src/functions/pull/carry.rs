@@ -1,0 +1,271 @@
+//! One version of one file, from its server by way of the share into landing.
+//!
+//! A kill after any step leaves the next pull with less to do and nothing to undo: a half staged copy is gone on with, a
+//! whole one is landed, a landed blob without its record is recognised by its content, and a record whose staged copy
+//! was left behind is all that is needed.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use sha2::{Digest, Sha256 as Sha256Hasher};
+use tokio::time::timeout_at;
+
+use super::error::PullError;
+use super::plan::Candidate;
+use super::{Context, version_of};
+use crate::names::{BlobName, ETag, Sha256};
+use crate::pipeline::After;
+use crate::records::pulled::{self, AtSource, LandedFile, Landing, RecordState};
+use crate::stations::containers::{BlobFacts, Condition, ContainerError};
+use crate::stations::sftp::{READ_BYTES, RemoteFile, Sftp};
+use crate::stations::share::StagedName;
+
+/// Hashing less than this costs less than asking another thread to do it.
+const HASHED_IN_PLACE_BYTES: usize = 64 * 1024;
+
+/// How one transfer ended.
+#[derive(Debug)]
+pub(super) enum Carried {
+    Landed(LandedFile),
+    /// Landing had this content already: its record was written, and nothing else.
+    Unchanged(LandedFile),
+    /// The file changed or went away, or somebody else landed it first: the next tick sees what is there now.
+    Changed,
+    /// What was staged stays for the next tick.
+    OutOfTime,
+}
+
+enum Staged {
+    Whole(Sha256),
+    Changed,
+    OutOfTime,
+}
+
+enum Uploaded {
+    As(ETag),
+    Changed,
+    OutOfTime,
+}
+
+impl Context<'_> {
+    /// Carries a file that has settled. `candidate.file.path` may be a private name at the source.
+    pub(super) async fn carry(&self, sftp: &dyn Sftp, candidate: &Candidate) -> Result<Carried, PullError> {
+        let file = &candidate.file;
+        let blob = candidate.key.landing_blob()?;
+        let version = version_of(file);
+        let staged_name =
+            StagedName::of(&self.source.feed, candidate.key.path(), version.size_bytes, version.modified);
+
+        let present = self.stations.landing.head(&blob).await?;
+        let sha256 = match self.stage(sftp, file, &staged_name).await? {
+            Staged::Whole(sha256) => sha256,
+            Staged::Changed => return self.discard(&staged_name, candidate).await,
+            Staged::OutOfTime => return Ok(Carried::OutOfTime),
+        };
+        if !self.is_still_there(sftp, file).await? {
+            return self.discard(&staged_name, candidate).await;
+        }
+
+        let landed_before = match &present {
+            Some(facts) => self.has_content(facts, &sha256, candidate).await?,
+            None => Some(false),
+        };
+        let (etag, is_unchanged) = match (landed_before, present) {
+            (None, _) => return Ok(Carried::OutOfTime),
+            (Some(true), Some(facts)) => {
+                self.retire_older(candidate).await?;
+                (facts.etag, true)
+            }
+            (_, present) => {
+                let condition = present.map_or(Condition::Absent, |facts| Condition::Is(facts.etag));
+                match self.upload(sftp, candidate, &blob, &staged_name, &sha256, condition).await? {
+                    Uploaded::As(etag) => (etag, false),
+                    Uploaded::Changed => return self.discard(&staged_name, candidate).await,
+                    Uploaded::OutOfTime => return Ok(Carried::OutOfTime),
+                }
+            }
+        };
+
+        let landed = self.record(candidate, sha256, blob, etag).await?;
+        self.stations.share.delete(&staged_name).await?;
+        for look in &candidate.looks {
+            pulled::retire(&self.stations.state, look).await?;
+        }
+        Ok(if is_unchanged { Carried::Unchanged(landed) } else { Carried::Landed(landed) })
+    }
+
+    /// Transfers what is not staged yet. The hash covers every byte, those of an earlier tick too.
+    async fn stage(&self, sftp: &dyn Sftp, file: &RemoteFile, name: &StagedName) -> Result<Staged, PullError> {
+        let share = &self.stations.share;
+        let mut hasher = Sha256Hasher::new();
+        let mut length = share.length(name).await?.unwrap_or(0);
+        if length > file.size_bytes {
+            share.delete(name).await?;
+            length = 0;
+        }
+        for block in blocks(0..length) {
+            if self.is_over() {
+                return Ok(Staged::OutOfTime);
+            }
+            hasher = hash(hasher, share.read(name, block).await?).await;
+        }
+        self.report().resumed_bytes += length;
+
+        let mut bytes = if length < file.size_bytes { Some(sftp.read(file, length).await?) } else { None };
+        while let Some(stream) = &mut bytes {
+            let Ok(next) = timeout_at(self.deadline, stream.next()).await else {
+                // Nothing was staged while there is no file.
+                if length > 0 {
+                    share.sync(name).await?;
+                }
+                return Ok(Staged::OutOfTime);
+            };
+            let Some(block) = next else { break };
+            let block = block?;
+            let written = block.len() as u64;
+            if length + written > file.size_bytes {
+                return Ok(Staged::Changed);
+            }
+            let (outcome, hashed) = tokio::join!(share.write_at(name, length, block.clone()), hash(hasher, block));
+            outcome?;
+            hasher = hashed;
+            length += written;
+            self.report().pulled_bytes += written;
+        }
+        if length != file.size_bytes {
+            return Ok(Staged::Changed);
+        }
+        Ok(Staged::Whole(Sha256::from_digest(hasher.finalize().as_slice())))
+    }
+
+    /// The blocks go up, the server is asked once more, and then one conditional commit makes the blob.
+    async fn upload(
+        &self,
+        sftp: &dyn Sftp,
+        candidate: &Candidate,
+        blob: &BlobName,
+        staged_name: &StagedName,
+        sha256: &Sha256,
+        condition: Condition,
+    ) -> Result<Uploaded, PullError> {
+        let share = &self.stations.share;
+        let mut upload = self.stations.landing.upload(blob).await?;
+        let mut hasher = Sha256Hasher::new();
+        for block in blocks(0..candidate.file.size_bytes) {
+            if self.is_over() {
+                upload.abort().await?;
+                return Ok(Uploaded::OutOfTime);
+            }
+            let bytes = share.read(staged_name, block).await?;
+            let (outcome, hashed) = tokio::join!(upload.write(bytes.clone()), hash(hasher, bytes));
+            outcome?;
+            hasher = hashed;
+        }
+        if Sha256::from_digest(hasher.finalize().as_slice()) != *sha256 {
+            upload.abort().await?;
+            share.delete(staged_name).await?;
+            return Err(PullError::StagedCopyChanged);
+        }
+        if !self.is_still_there(sftp, &candidate.file).await? {
+            upload.abort().await?;
+            return Ok(Uploaded::Changed);
+        }
+        self.retire_older(candidate).await?;
+        match upload.commit(condition).await {
+            Ok(etag) => Ok(Uploaded::As(etag)),
+            Err(ContainerError::Superseded { .. }) => Ok(Uploaded::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Records of other versions go before the landing: were they left, and an older version sent again with its old
+    /// time, it would be taken for known. Without them it is merely pulled again.
+    async fn retire_older(&self, candidate: &Candidate) -> Result<(), PullError> {
+        for older in &candidate.older {
+            pulled::retire(&self.stations.state, older).await?;
+        }
+        Ok(())
+    }
+
+    async fn record(
+        &self,
+        candidate: &Candidate,
+        sha256: Sha256,
+        blob: BlobName,
+        etag: ETag,
+    ) -> Result<LandedFile, PullError> {
+        let landed_at = self.clock.now();
+        let first_seen = candidate.first_seen.unwrap_or(landed_at);
+        let at_source = match &self.source.source.after {
+            After::Keep => AtSource::Keep,
+            After::Delete => AtSource::Delete,
+            After::Move(directory) => AtSource::Move(directory.clone()),
+        };
+        let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source };
+        let landed = LandedFile::new(&candidate.key, version_of(&candidate.file), landing);
+        pulled::write(&self.stations.state, &landed, &landed.record_name(RecordState::Landed)).await?;
+        Ok(landed)
+    }
+
+    /// What was staged is of no version that is still there.
+    async fn discard(&self, staged_name: &StagedName, candidate: &Candidate) -> Result<Carried, PullError> {
+        self.stations.share.delete(staged_name).await?;
+        for look in &candidate.looks {
+            pulled::retire(&self.stations.state, look).await?;
+        }
+        Ok(Carried::Changed)
+    }
+
+    async fn is_still_there(&self, sftp: &dyn Sftp, file: &RemoteFile) -> Result<bool, PullError> {
+        Ok(sftp.stat(&file.path).await?.is_some_and(|now| now.is_same_version(file)))
+    }
+
+    /// Whether a landed blob has this content; `None`: the time was up before that was known.
+    async fn has_content(
+        &self,
+        facts: &BlobFacts,
+        sha256: &Sha256,
+        candidate: &Candidate,
+    ) -> Result<Option<bool>, PullError> {
+        if facts.size_bytes != candidate.file.size_bytes {
+            return Ok(Some(false));
+        }
+        for older in &candidate.older {
+            match pulled::read(&self.stations.state, older).await? {
+                Some(landed) if landed.etag == facts.etag => return Ok(Some(landed.sha256 == *sha256)),
+                _ => {}
+            }
+        }
+        let mut hasher = Sha256Hasher::new();
+        for block in blocks(0..facts.size_bytes) {
+            if self.is_over() {
+                return Ok(None);
+            }
+            match self.stations.landing.read(&facts.name, block, &facts.etag).await {
+                Ok(bytes) => hasher = hash(hasher, bytes).await,
+                // Somebody lands there right now; the condition of our commit will tell.
+                Err(ContainerError::Superseded { .. } | ContainerError::Gone { .. }) => return Ok(Some(false)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Some(Sha256::from_digest(hasher.finalize().as_slice()) == *sha256))
+    }
+}
+
+fn blocks(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let end = range.end;
+    range.step_by(READ_BYTES).map(move |start| start..end.min(start + READ_BYTES as u64))
+}
+
+async fn hash(mut hasher: Sha256Hasher, bytes: Bytes) -> Sha256Hasher {
+    if bytes.len() <= HASHED_IN_PLACE_BYTES {
+        hasher.update(&bytes);
+        return hasher;
+    }
+    let work = move || {
+        hasher.update(&bytes);
+        hasher
+    };
+    tokio::task::spawn_blocking(work).await.expect("hashing neither panics nor is it aborted")
+}

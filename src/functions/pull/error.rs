@@ -1,0 +1,50 @@
+//! Why one file, or one source, could not be pulled at this tick. Whatever it is, the next tick tries again.
+
+use thiserror::Error;
+
+use crate::names::BadName;
+use crate::records::pulled::PulledError;
+use crate::stations::containers::ContainerError;
+use crate::stations::sftp::{BadRemotePath, SftpError};
+use crate::stations::share::ShareError;
+
+#[derive(Debug, Error)]
+pub(super) enum PullError {
+    #[error(transparent)]
+    Sftp(#[from] SftpError),
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    #[error(transparent)]
+    Record(#[from] PulledError),
+    #[error("the file's name cannot be that of a blob; ask for another name, or exclude it")]
+    Name(#[from] BadName),
+    #[error(transparent)]
+    Path(#[from] BadRemotePath),
+    #[error("`{glob}` is no glob")]
+    Glob { glob: String, source: globset::Error },
+    #[error("staged copy changed while it was uploaded: it was removed, and the file is pulled again")]
+    StagedCopyChanged,
+    #[error("`after = \"move:{directory}\"` names the place where the files are pulled from; name another directory")]
+    MoveOntoItself { directory: String },
+}
+
+impl PullError {
+    /// Whether the session is of no further use.
+    pub fn is_of_the_connection(&self) -> bool {
+        matches!(self, PullError::Sftp(error) if error.is_of_the_connection())
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn said_in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

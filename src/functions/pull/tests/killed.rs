@@ -1,0 +1,93 @@
+//! A pull that is killed at any instant loses nothing and lands nothing twice.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use super::place::Place;
+use super::server::Server;
+use crate::pipeline::After;
+
+/// Runs a future for so many steps and then drops it where it stands, as a kill would: what it has asked of a disk or a
+/// server still happens, and nothing else does.
+struct Killed<F> {
+    running: Pin<Box<F>>,
+    steps_left: usize,
+}
+
+impl<F: Future> Future for Killed<F> {
+    /// `None`: killed.
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.steps_left == 0 {
+            return Poll::Ready(None);
+        }
+        self.steps_left -= 1;
+        self.running.as_mut().poll(context).map(Some)
+    }
+}
+
+const BODY_BYTES: usize = 3500;
+
+async fn survives_a_kill_after(steps: usize, after: &After) -> bool {
+    let mut place = Place::new(Server::default(), after.clone()).await;
+    place.sources[0].source.parallel = 1;
+    let bodies = ["first ", "second "].map(|text| text.repeat(BODY_BYTES / text.len()));
+    place.server.put("/out/1.csv", &bodies[0], 100);
+    place.server.put("/out/2.csv", &bodies[1], 100);
+    place.tick().await;
+
+    place.clock.advance(chrono::TimeDelta::seconds(30));
+    let was_killed = pin!(Killed { running: Box::pin(place.tick()), steps_left: steps }).await.is_none();
+    let landed_by_the_killed = place.landed().await;
+
+    for _ in 0..4 {
+        let report = place.later_tick().await;
+        assert_eq!(report.failed, 0, "after {steps} steps: {:?}", report.failures);
+    }
+    let landed = place.landed().await;
+    assert_eq!(landed.len(), 2, "after {steps} steps");
+    for facts in &landed_by_the_killed {
+        assert!(landed.contains(facts), "after {steps} steps, {} landed twice", facts.name);
+    }
+    for (number, body) in bodies.iter().enumerate() {
+        let blob = format!("flights/{}.csv", number + 1);
+        assert_eq!(place.body(&blob).await.unwrap(), body.as_str(), "after {steps} steps");
+    }
+    let expected_at_source: &[&str] = match after {
+        After::Keep => &["/out/1.csv", "/out/2.csv"],
+        After::Delete => &[],
+        After::Move(_) => &["/archive/1.csv", "/archive/2.csv"],
+    };
+    assert_eq!(place.server.names(), expected_at_source, "after {steps} steps");
+    let expected_records = match after {
+        After::Keep => vec!["1.csv/3498-100.landed", "2.csv/3500-100.landed"],
+        After::Delete | After::Move(_) => vec![],
+    };
+    assert_eq!(place.records().await, expected_records, "after {steps} steps");
+    was_killed
+}
+
+async fn survives_a_kill_anywhere(after: After) {
+    let mut steps = 0;
+    while survives_a_kill_after(steps, &after).await {
+        steps += 1;
+    }
+    assert!(steps > 30, "a pull of two files takes more than {steps} steps");
+}
+
+#[tokio::test]
+async fn a_pull_that_keeps_survives_a_kill_anywhere() {
+    survives_a_kill_anywhere(After::Keep).await;
+}
+
+#[tokio::test]
+async fn a_pull_that_deletes_survives_a_kill_anywhere() {
+    survives_a_kill_anywhere(After::Delete).await;
+}
+
+#[tokio::test]
+async fn a_pull_that_moves_survives_a_kill_anywhere() {
+    survives_a_kill_anywhere(After::Move("/archive".into())).await;
+}
