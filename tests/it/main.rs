@@ -7,3 +7,4 @@ mod kills;
 mod messages;
 mod serve;
 mod support;
+mod warehouse_conformance;
