@@ -6,13 +6,13 @@ use anyhow::Context;
 
 use crate::clock::Clock;
 use crate::functions::pull::{PullSource, PullStations};
-use crate::pipeline::{Feed, Login, Pipeline, SftpSource};
+use crate::pipeline::{Feed, Login, Pipeline, SecretReference, SftpSource};
 use crate::secret::Secret;
-use crate::settings::{EmbeddedSftp, Settings, SettingsError};
+use crate::settings::{EMBEDDED_SFTP, EmbeddedSftp, Settings, SettingsError};
 use crate::stations::containers::Containers;
 use crate::stations::hub::HubSender;
 use crate::stations::hub::journal::JournalHub;
-use crate::stations::sftp::{EndpointLogin, SftpEndpoint, Ssh2Connector};
+use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
 use crate::stations::share::{DirectoryShare, Share};
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
 use crate::stations::warehouse::{FeedMeaning, Schema, Warehouse};
@@ -42,7 +42,7 @@ impl Stations {
 
     pub fn pull(&self) -> PullStations {
         PullStations {
-            connector: Arc::new(Ssh2Connector),
+            connector: Arc::new(SshConnector),
             share: self.share.clone(),
             landing: self.containers.landing.clone(),
             state: self.containers.state.clone(),
@@ -59,7 +59,7 @@ pub fn pull_sources(pipeline: &Pipeline, settings: &Settings) -> Result<Vec<Pull
         for source in &feed.sources {
             let (source, endpoint) = match &embedded {
                 Some(server) => at_embedded(feed, source, server),
-                None => (source.clone(), declared(source, settings).map_err(|error| error.to_string())),
+                None => (source.clone(), declared(feed, source, settings).map_err(|error| error.to_string())),
             };
             sources.push(PullSource { feed: feed.name.clone(), source, endpoint });
         }
@@ -67,15 +67,19 @@ pub fn pull_sources(pipeline: &Pipeline, settings: &Settings) -> Result<Vec<Pull
     Ok(sources)
 }
 
-fn declared(source: &SftpSource, settings: &Settings) -> Result<SftpEndpoint, SettingsError> {
+fn declared(feed: &Feed, source: &SftpSource, settings: &Settings) -> Result<SftpEndpoint, SettingsError> {
+    let credential = |reference: &SecretReference| -> Result<Credential, SettingsError> {
+        Ok(Credential { setting: reference.setting.clone(), secret: settings.secret(reference)? })
+    };
     let login = match &source.login {
-        Login::Password(password) => EndpointLogin::Password(settings.secret(password)?),
+        Login::Password(password) => EndpointLogin::Password(credential(password)?),
         Login::PrivateKey { key, passphrase } => EndpointLogin::PrivateKey {
-            key: settings.secret(key)?,
-            passphrase: passphrase.as_ref().map(|reference| settings.secret(reference)).transpose()?,
+            key: credential(key)?,
+            passphrase: passphrase.as_ref().map(credential).transpose()?,
         },
     };
     Ok(SftpEndpoint {
+        feed: feed.name.clone(),
         host: source.url.host.clone(),
         port: source.url.port,
         user: source.url.user.clone(),
@@ -98,12 +102,17 @@ fn at_embedded(
     at_server.url.user = server.user.clone();
     at_server.url.directory = directory.clone();
     at_server.host_keys = vec![server.host_key.clone()];
+    let password = Credential {
+        setting: EMBEDDED_SFTP.to_owned(),
+        secret: Secret::new(server.password.clone()),
+    };
     let endpoint = SftpEndpoint {
+        feed: feed.name.clone(),
         host: server.host.clone(),
         port: server.port,
         user: server.user.clone(),
         host_keys: vec![server.host_key.clone()],
-        login: EndpointLogin::Password(Secret::new(server.password.clone())),
+        login: EndpointLogin::Password(password),
         directory,
     };
     (at_server, Ok(endpoint))

@@ -11,6 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde::Serialize;
 use thiserror::Error;
@@ -130,7 +131,8 @@ impl BatchReport {
 pub async fn load_batch(messages: &[Vec<u8>], at: &LoadStations) -> Result<BatchReport, LoadError> {
     let mut report = BatchReport::default();
     let mut first_error = None;
-    let mut loads = futures::stream::iter(messages).map(|message| load(message, at)).buffer_unordered(LOADS_AT_A_TIME);
+    let loads: Vec<BoxFuture<'_, _>> = messages.iter().map(|message| load(message, at).boxed()).collect();
+    let mut loads = futures::stream::iter(loads).buffer_unordered(LOADS_AT_A_TIME);
     while let Some(loaded) = loads.next().await {
         match loaded {
             Ok(loaded) => report.add(&loaded),

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -154,10 +154,13 @@ impl Context<'_> {
     /// Remembers the first look at what is new, and forgets what no longer tells anything.
     async fn keep_records(&self, plan: &Plan) -> Result<(), PullError> {
         let (state, now) = (&self.stations.state, self.clock.now());
-        let looks = plan.new.iter().map(|candidate| async move {
-            pulled::write_look(state, &candidate.key, version_of(&candidate.file), now).await.map(|_| ())
-        });
-        let retirements = plan.stale.iter().map(|record| pulled::retire(state, record));
+        // Boxed, as the compiler cannot see that a closure's future over a borrowed candidate is Send for every lifetime.
+        let look = |candidate: &Candidate| {
+            let (key, version) = (candidate.key.clone(), version_of(&candidate.file));
+            async move { pulled::write_look(state, &key, version, now).await.map(|_| ()) }.boxed()
+        };
+        let looks: Vec<_> = plan.new.iter().map(look).collect();
+        let retirements: Vec<_> = plan.stale.iter().map(|record| pulled::retire(state, record).boxed()).collect();
         stream::iter(looks).buffer_unordered(RECORDS_AT_A_TIME).try_collect::<()>().await?;
         stream::iter(retirements).buffer_unordered(RECORDS_AT_A_TIME).try_collect::<()>().await?;
         Ok(())

@@ -4,7 +4,8 @@
 //! opens the database: a file that was loaded and lost its marker is announced, and `load` finds it in the ledger.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{StreamExt, TryStreamExt};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tracing::{error, info};
@@ -97,11 +98,9 @@ async fn missing_of<'a>(
     state: &Container,
     blobs: Vec<&'a BlobFacts>,
 ) -> Vec<(&'a BlobFacts, Result<bool, ContainerError>)> {
-    futures::stream::iter(blobs)
-        .map(|blob| async move { (blob, is_missing(state, blob).await) })
-        .buffered(LOOKUPS_AT_A_TIME)
-        .collect()
-        .await
+    let lookups: Vec<BoxFuture<'_, _>> = blobs.iter().map(|blob| is_missing(state, blob).boxed()).collect();
+    let missing: Vec<_> = futures::stream::iter(lookups).buffered(LOOKUPS_AT_A_TIME).collect().await;
+    blobs.into_iter().zip(missing).collect()
 }
 
 async fn is_missing(state: &Container, blob: &BlobFacts) -> Result<bool, ContainerError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::error;
@@ -84,7 +85,7 @@ impl Routes {
     /// The last tenth of the time is for what a transfer still has to finish once it was told to stop.
     async fn pull(&self) -> InvocationAnswer {
         let deadline = Instant::now() + self.function_timeout.mul_f64(0.8);
-        let report = pull(&self.pull_sources, &self.pull, &self.clock, deadline).await;
+        let report = pull(&self.pull_sources, &self.pull, &self.clock, deadline).boxed().await;
         for failure in report.sources.iter().flat_map(|source| &source.failures) {
             error!("{}", failure.message);
         }
@@ -129,7 +130,7 @@ impl Routes {
 
     async fn sweep(&self) -> InvocationAnswer {
         let stations = SweepStations { announce: self.announce_stations(), share: self.share.as_ref() };
-        match sweep(&stations).await {
+        match sweep(&stations).boxed().await {
             Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
             Err(fault) => InvocationAnswer::failed(chain(&fault)),
         }
