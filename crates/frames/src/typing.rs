@@ -101,7 +101,7 @@ fn type_of(expression: &str, columns: &[Column]) -> ColumnType {
     match expression {
         e if e.ends_with("AS DATE)") => ColumnType::Date,
         e if e.ends_with("AS TIMESTAMP)") => ColumnType::Timestamp,
-        e if e.starts_with("EXTRACT") || e.starts_with("CASE") => ColumnType::Int64,
+        e if e.contains('+') || e.starts_with("EXTRACT") || e.starts_with("CASE") => ColumnType::Int64,
         e if e.contains('/') || e.ends_with("AS DOUBLE)") => ColumnType::Float64,
         _ => ColumnType::String,
     }
