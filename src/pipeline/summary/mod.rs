@@ -1,5 +1,7 @@
 //! One `[[summary]]`: its SQL taken apart into keys and measures, then typed against the feed's contract.
 
+mod calls;
+mod depth;
 mod expression;
 mod functions;
 mod grouping;
