@@ -48,8 +48,12 @@ impl RowScope<'_> {
     }
 }
 
-/// Checks and normalises in place.
+/// Checks and normalises in place; brackets around the whole are dropped.
 pub(super) fn check(expression: &mut Expr, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, above: usize) {
+    while let Expr::Nested(inner) = expression {
+        let unwrapped = std::mem::replace(inner.as_mut(), Expr::value(Value::Null));
+        *expression = unwrapped;
+    }
     RowWise { scope, sql }.visit(expression, above);
 }
 

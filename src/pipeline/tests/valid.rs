@@ -168,7 +168,7 @@ fn two_ways_to_write_a_query_have_one_id_and_another_query_another() {
     let plain = plan("SELECT UPPER(carrier) AS c, COUNT(*) AS n FROM flights WHERE day > 1 GROUP BY c");
     let other = plan(
         "\n-- the same\nselect upper(flights.\"carrier\") as c,\n count(1) as n\nfrom flights where `day` > 1 \
-         group by upper(carrier);",
+         group by ((upper(carrier)));",
     );
     assert_eq!(plain, other);
     let different = plan("SELECT UPPER(carrier) AS c, COUNT(*) AS n FROM flights WHERE day > 2 GROUP BY c");
