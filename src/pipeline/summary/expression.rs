@@ -4,14 +4,12 @@
 
 use std::ops::ControlFlow;
 
-use millrace_frames::typing::DATE_FIELDS;
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, TimezoneInfo, TrimWhereField, UnaryOperator, Value, visit_expressions,
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr, Ident, TimezoneInfo,
+    TrimWhereField, UnaryOperator, Value, visit_expressions,
 };
 
-use super::functions::{FunctionKind, differs, kind_of, name_of, unknown_function_remedy, unmergeable_remedy};
-use super::literals::{expression_in, is_never_zero, is_string, is_whole};
+use super::literals::{is_never_zero, is_string};
 use super::sql_text::SqlText;
 use crate::pipeline::columns::Contract;
 use crate::pipeline::faults::{did_you_mean, listed};
@@ -41,7 +39,7 @@ impl<'s> RowScope<'s> {
 }
 
 impl RowScope<'_> {
-    fn without_aggregates(&self) -> &'static str {
+    pub fn without_aggregates(&self) -> &'static str {
         match self.place {
             "WHERE" => "make it an output, and filter groups where you read",
             "a rule" => "write what must be true of each row by itself",
@@ -50,8 +48,12 @@ impl RowScope<'_> {
     }
 }
 
-/// Checks and normalises in place.
+/// Checks and normalises in place; brackets around the whole are dropped.
 pub(super) fn check(expression: &mut Expr, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, above: usize) {
+    while let Expr::Nested(inner) = expression {
+        let unwrapped = std::mem::replace(inner.as_mut(), Expr::value(Value::Null));
+        *expression = unwrapped;
+    }
     RowWise { scope, sql }.visit(expression, above);
 }
 
@@ -67,13 +69,13 @@ pub(in crate::pipeline) fn columns_in(expression: &Expr) -> Vec<String> {
     columns
 }
 
-struct RowWise<'s, 'q, 't, 'a> {
-    scope: &'s RowScope<'s>,
-    sql: &'q SqlText<'t, 'a>,
+pub(super) struct RowWise<'s, 'q, 't, 'a> {
+    pub scope: &'s RowScope<'s>,
+    pub sql: &'q SqlText<'t, 'a>,
 }
 
 impl RowWise<'_, '_, '_, '_> {
-    fn visit(&self, expression: &mut Expr, above: usize) {
+    pub fn visit(&self, expression: &mut Expr, above: usize) {
         let line = self.sql.line(expression, above);
         if let Expr::CompoundIdentifier(parts) = expression
             && let [table, column] = parts.as_slice()
@@ -333,135 +335,5 @@ impl RowWise<'_, '_, '_, '_> {
                 return;
             }
         };
-    }
-
-    fn date_field(&self, field: &str, line: usize) {
-        if !DATE_FIELDS.contains(&field.to_ascii_uppercase().as_str()) {
-            let problem = format!("field `{field}` of a date is not the same in Polars and in Spark");
-            self.sql.fault(
-                line,
-                problem,
-                format!("fields are {}", listed(DATE_FIELDS.iter().copied())),
-            );
-        }
-    }
-
-    fn substring_bounds(&self, from: Option<&Expr>, length: Option<&Expr>, line: usize) {
-        let is_from_one = from.is_some_and(|from| is_whole(from, |position| position >= 1.0));
-        if !is_from_one || !length.is_none_or(|length| is_whole(length, |length| length >= 0.0)) {
-            self.sql.fault(
-                line,
-                "SUBSTR with a start below 1, or with bounds that are no numbers, differs in Polars and in Spark",
-                "write whole numbers, the start counted from 1: `SUBSTR(carrier, 1, 2)`",
-            );
-        }
-    }
-
-    /// For functions that SQL writes in a way of their own.
-    fn named(&self, name: &str, line: usize) {
-        if kind_of(name) != FunctionKind::Scalar {
-            self.unknown_function(name, line);
-        }
-    }
-
-    fn unknown_function(&self, name: &str, line: usize) {
-        let problem = match differs(name) {
-            true => format!("`{name}` is not a function that Polars and Spark agree on"),
-            false => format!("unknown function `{name}`"),
-        };
-        self.sql.fault(line, problem, unknown_function_remedy(name));
-    }
-
-    fn function(&self, function: &mut Function, line: usize) {
-        let name = name_of(function);
-        if function.over.is_some() {
-            self.sql.fault(
-                line,
-                format!("`{name}(…) OVER` looks at other rows, which may be in other files"),
-                "use GROUP BY here, and windows where you read",
-            );
-            return;
-        }
-        let place = self.scope.place;
-        match kind_of(&name) {
-            FunctionKind::Mergeable => {
-                let problem =
-                    format!("aggregate `{name}` cannot stand inside {place}, which looks at one row at a time");
-                self.sql.fault(line, problem, self.scope.without_aggregates());
-            }
-            FunctionKind::Unmergeable => {
-                let problem = format!("aggregate `{name}` cannot be merged over files");
-                self.sql.fault(line, problem, unmergeable_remedy(&name, function));
-            }
-            FunctionKind::Unsteady => self.sql.fault(
-                line,
-                format!(
-                    "`{name}` gives another answer each time, so that a file counted again would count differently"
-                ),
-                "use a column of the feed",
-            ),
-            FunctionKind::Unknown => self.unknown_function(&name, line),
-            FunctionKind::Scalar => {
-                function.name = vec![Ident::new(name.clone())].into();
-                self.arguments(function, &name, line);
-            }
-        }
-    }
-
-    /// Functions that agree only where some argument is a literal.
-    fn literal_arguments(&self, name: &str, arguments: &[FunctionArg], line: usize) {
-        match (name, arguments) {
-            ("SUBSTR" | "SUBSTRING", [_, bounds @ ..]) => {
-                self.substring_bounds(
-                    bounds.first().and_then(expression_in),
-                    bounds.get(1).and_then(expression_in),
-                    line,
-                );
-            }
-            ("REPLACE", [_, search, ..]) => {
-                if !expression_in(search).is_some_and(|search| is_string(search, |text| !text.is_empty())) {
-                    let problem = "REPLACE of nothing, or of what a column says, differs in Polars and in Spark";
-                    self.sql.fault(
-                        line,
-                        problem,
-                        "write what is replaced as a string: `REPLACE(carrier, '-', '')`",
-                    );
-                }
-            }
-            ("DATE_PART", [field, ..]) => match expression_in(field) {
-                Some(Expr::Value(value)) => {
-                    self.date_field(value.value.clone().into_string().unwrap_or_default().as_str(), line);
-                }
-                _ => self.date_field(&field.to_string(), line),
-            },
-            _ => {}
-        }
-    }
-
-    fn arguments(&self, function: &mut Function, name: &str, line: usize) {
-        let plain = function.filter.is_none() && function.null_treatment.is_none() && function.within_group.is_empty();
-        let arguments = match &mut function.args {
-            FunctionArguments::List(list) if plain && list.clauses.is_empty() && list.duplicate_treatment.is_none() => {
-                &mut list.args
-            }
-            _ => {
-                self.sql.fault(
-                    line,
-                    format!("`{name}` takes plain arguments only"),
-                    format!("write `{name}(…)`"),
-                );
-                return;
-            }
-        };
-        self.literal_arguments(name, arguments, line);
-        for argument in arguments {
-            match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => self.visit(expression, line),
-                other => {
-                    let problem = format!("`{other}` cannot be an argument of `{name}`");
-                    self.sql.fault(line, problem, "write a column or an expression");
-                }
-            }
-        }
     }
 }

@@ -46,14 +46,11 @@ pub(super) fn check_grouping(
         return;
     }
     for (output, _) in outputs.iter().zip(grouped).filter(|(_, is_grouped)| !is_grouped) {
-        if let OutputKind::Key(expression) = &output.kind {
+        if matches!(output.kind, OutputKind::Key(_)) {
             sql.fault(
                 output.line,
                 format!("output `{}` is neither an aggregate nor in GROUP BY", output.name),
-                match *expression == output.name {
-                    true => format!("add `{expression}` to GROUP BY, or aggregate it: `MAX({expression}) AS …`"),
-                    false => format!("add `{}` to GROUP BY", output.name),
-                },
+                format!("add `{}` to GROUP BY", output.name),
             );
         }
     }

@@ -1,5 +1,7 @@
 //! One `[[summary]]`: its SQL taken apart into keys and measures, then typed against the feed's contract.
 
+mod calls;
+mod depth;
 mod expression;
 mod functions;
 mod grouping;
@@ -8,7 +10,7 @@ mod outputs;
 mod query;
 mod sql_text;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use millrace_frames::plan::{DraftColumn, DraftRole, KeyType, SummaryDraft, SummaryPlan, SummaryRole};
 use millrace_frames::typing::type_summary;
@@ -93,6 +95,7 @@ fn summary(
     position: usize,
     feeds: &[DeclaredFeed],
 ) -> Option<DeclaredSummary> {
+    let faults_before = report.count();
     let number = format!("summary number {}", position + 1);
     let untitled = Section {
         report,
@@ -106,14 +109,14 @@ fn summary(
         None => untitled.place,
     };
     let section = Section::open(report, unopened, place, &SUMMARY_KEYS);
-    let faults_before = report.count();
     if let Some(table) = table {
         check_table_name(&section, table);
     }
     let feed = feed_of(&section, feeds);
     let key_lengths = key_lengths(&section);
     let sql = SqlText::of(&section, "sql", SQL_EXAMPLE);
-    let drafted = draft(&sql?, feed?, table?.value, &key_lengths, &section);
+    let table_name = table.map_or("", |table| table.value);
+    let drafted = draft(&sql?, feed?, table_name, &key_lengths, &section);
     let columns = feed?.contract.columns.as_deref()?;
     let Drafted { draft, lines } = drafted.filter(|_| report.count() == faults_before)?;
     let id = summary_id(&draft);
@@ -179,7 +182,7 @@ fn draft(
     sql: &SqlText<'_, '_>,
     feed: &DeclaredFeed,
     table: &str,
-    key_lengths: &HashMap<&str, Found<u16>>,
+    key_lengths: &BTreeMap<&str, Found<u16>>,
     section: &Section<'_>,
 ) -> Option<Drafted> {
     let mut select = select_of(sql, &feed.name)?;
@@ -257,9 +260,9 @@ fn check_measures_exist(outputs: &[Output], sql: &SqlText<'_, '_>, line: usize) 
 }
 
 /// `key_length`, as far as it is valid.
-fn key_lengths<'a>(section: &Section<'a>) -> HashMap<&'a str, Found<u16>> {
+fn key_lengths<'a>(section: &Section<'a>) -> BTreeMap<&'a str, Found<u16>> {
     let Some(table) = section.subtable("key_length", "key_length = { carrier = 8 }") else {
-        return HashMap::new();
+        return BTreeMap::new();
     };
     let lengths = Section {
         report: section.report,
@@ -267,7 +270,7 @@ fn key_lengths<'a>(section: &Section<'a>) -> HashMap<&'a str, Found<u16>> {
         line: table.line,
         place: section.place.clone(),
     };
-    let mut valid = HashMap::new();
+    let mut valid = BTreeMap::new();
     for (name, value) in lengths.in_order() {
         match whole(value.value) {
             Some(length @ 1..=LONGEST_KEY) => {
@@ -303,7 +306,7 @@ fn key_lengths<'a>(section: &Section<'a>) -> HashMap<&'a str, Found<u16>> {
     valid
 }
 
-fn check_key_lengths(section: &Section<'_>, plan: &SummaryPlan, key_lengths: &HashMap<&str, Found<u16>>) {
+fn check_key_lengths(section: &Section<'_>, plan: &SummaryPlan, key_lengths: &BTreeMap<&str, Found<u16>>) {
     for column in &plan.columns {
         let Some(length) = key_lengths.get(column.name.as_str()) else {
             continue;

@@ -3,9 +3,13 @@
 use sqlparser::ast::{Expr, Spanned, Statement};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Span, Token};
+use sqlparser::tokenizer::{Span, Token, Tokenizer};
 
+use super::depth::{MOST_OPERATORS, too_deep};
 use crate::pipeline::section::Section;
+
+/// In bytes.
+const LONGEST: usize = 65_536;
 
 /// The SQL under one key. Faults in it are reported with the file's lines.
 pub(in crate::pipeline) struct SqlText<'s, 'a> {
@@ -19,6 +23,11 @@ impl<'s, 'a> SqlText<'s, 'a> {
     /// `None` if the key is missing or no string, which is reported.
     pub fn of(section: &'s Section<'a>, key: &str, example: &str) -> Option<Self> {
         let text = section.required_text(key, example)?;
+        if text.value.len() > LONGEST {
+            let problem = format!("the SQL has {} bytes, and {LONGEST} are taken", text.value.len());
+            section.fault(text.line, problem, "split it into several summaries or rules");
+            return None;
+        }
         let lines = match section.raw(key) {
             Some((raw, first_line)) => file_lines(raw, first_line),
             None => vec![text.line],
@@ -65,23 +74,34 @@ impl<'s, 'a> SqlText<'s, 'a> {
 
     /// `None` if it cannot be parsed, which is reported.
     pub fn statements(&self) -> Option<Vec<Statement>> {
-        self.reported(
-            Parser::new(&GenericDialect)
-                .try_with_sql(self.text)
-                .and_then(|mut p| p.parse_statements()),
-        )
+        let mut parser = self.parser()?;
+        self.reported(parser.parse_statements())
     }
 
     /// `None` if it is not one expression, which is reported.
     pub fn expression(&self) -> Option<Expr> {
-        let expression = Parser::new(&GenericDialect)
-            .try_with_sql(self.text)
-            .and_then(|mut parser| {
-                let expression = parser.parse_expr()?;
-                parser.expect_token(&Token::EOF)?;
-                Ok(expression)
-            });
+        let mut parser = self.parser()?;
+        let expression = parser.parse_expr().and_then(|expression| {
+            parser.expect_token(&Token::EOF)?;
+            Ok(expression)
+        });
         self.reported(expression)
+    }
+
+    fn parser(&self) -> Option<Parser<'static>> {
+        let tokens = Tokenizer::new(&GenericDialect, self.text).tokenize_with_location();
+        let tokens = self.reported(tokens.map_err(ParserError::from))?;
+        if let Some(token) = too_deep(&tokens) {
+            let problem = format!("this expression has more than {MOST_OPERATORS} operators");
+            let line = self.line_of_span(token.span, self.first_line());
+            self.fault(
+                line,
+                problem,
+                "use IN or BETWEEN, or split it into several outputs or rules",
+            );
+            return None;
+        }
+        Some(Parser::new(&GenericDialect).with_tokens_with_locations(tokens))
     }
 
     fn reported<T>(&self, parsed: Result<T, ParserError>) -> Option<T> {

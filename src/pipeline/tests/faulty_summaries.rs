@@ -11,6 +11,14 @@ fn faults_of_summary(summary: &str) -> String {
 fn a_faulty_summary_says_what_to_write_instead() {
     let cases = [
         (
+            "feed = \"flights\"\nkey_length = { b = 1, a = 2 }\nsql = \"SELECT carrier, AVG(day) AS d FROM flights GROUP BY carrier\"",
+            "pipeline.toml:11: summary number 1: `table` is missing; write `table = \"flight_days\"`\n\
+             pipeline.toml:13: summary number 1: `key_length` names `a`, which is no output; outputs are `carrier` and `d`\n\
+             pipeline.toml:13: summary number 1: `key_length` names `b`, which is no output; outputs are `carrier` and `d`\n\
+             pipeline.toml:14: summary number 1: aggregate `AVG` cannot be merged over files; write `SUM(day) AS total` and \
+             `COUNT(day) AS n`; divide where you read",
+        ),
+        (
             r#"feed = "flights"
 sql = "SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier""#,
             r#"pipeline.toml:11: summary number 1: `table` is missing; write `table = "flight_days"`"#,

@@ -6,6 +6,8 @@ use millrace_decode::contract::ColumnType;
 use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryRole};
 
 use super::{FLIGHTS, faults, parsed};
+use proptest::prelude::*;
+
 use crate::names::FeedName;
 use crate::pipeline::{After, Format, Login, Pipeline, ReadError, SecretReference, SftpUrl, UnknownColumns};
 
@@ -166,7 +168,7 @@ fn two_ways_to_write_a_query_have_one_id_and_another_query_another() {
     let plain = plan("SELECT UPPER(carrier) AS c, COUNT(*) AS n FROM flights WHERE day > 1 GROUP BY c");
     let other = plan(
         "\n-- the same\nselect upper(flights.\"carrier\") as c,\n count(1) as n\nfrom flights where `day` > 1 \
-         group by upper(carrier);",
+         group by ((upper(carrier)));",
     );
     assert_eq!(plain, other);
     let different = plan("SELECT UPPER(carrier) AS c, COUNT(*) AS n FROM flights WHERE day > 2 GROUP BY c");
@@ -278,4 +280,56 @@ fn a_file_that_cannot_be_read_is_named() {
 
     std::fs::write(&path, FLIGHTS).unwrap();
     assert_eq!(Pipeline::read(&path).unwrap().feeds.len(), 1);
+}
+
+#[test]
+fn long_and_deep_sql_is_refused_and_not_followed() {
+    let sums = |terms: usize| {
+        format!(
+            "SELECT carrier, SUM(day{}) AS n FROM flights GROUP BY carrier",
+            "+distance".repeat(terms)
+        )
+    };
+    parsed(&summary_of(&sums(90)));
+    let expected = "pipeline.toml:14: summary `t`: this expression has more than 100 operators; use IN or BETWEEN, or \
+                    split it into several outputs or rules";
+    assert_eq!(faults(&summary_of(&sums(5_000))), expected);
+    let cases = "+ CASE WHEN day > 1 THEN 2 END".repeat(200);
+    assert_eq!(
+        faults(&summary_of(&format!(
+            "SELECT carrier, SUM(day{cases}) AS n FROM flights"
+        ))),
+        expected
+    );
+
+    let nested = format!(
+        "SELECT carrier, SUM({}day{}) AS n FROM flights",
+        "(".repeat(500),
+        ")".repeat(500)
+    );
+    assert!(faults(&summary_of(&nested)).contains("the SQL is nested too deeply"));
+
+    let long = format!(
+        "SELECT carrier, COUNT(*) AS n FROM flights WHERE day IN (1{})",
+        ",1".repeat(50_000)
+    );
+    assert!(faults(&summary_of(&long)).contains("and 65536 are taken"));
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_file_has_faults_or_none_but_never_breaks_the_reader(
+        from in 0..OWN.len(), length in 0..40_usize, put in "[\\[\\]\"'=,.a-z0-9\\n(){}*+ -]{0,6}",
+    ) {
+        let (before, after) = OWN.as_bytes().split_at(from);
+        let after = &after[length.min(after.len())..];
+        let damaged = [before, put.as_bytes(), after].concat();
+        let damaged = String::from_utf8(damaged).unwrap();
+        let said = faults(&damaged);
+        let line_count = damaged.lines().count() + 1;
+        for fault in said.lines().filter(|line| line.starts_with("pipeline.toml:")) {
+            let line: usize = fault.split(':').nth(1).unwrap().parse().unwrap();
+            prop_assert!((1..=line_count).contains(&line), "{}", fault);
+        }
+    }
 }
