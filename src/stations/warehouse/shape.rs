@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use millrace_frames::plan::{KeyType, MeasureType, Merge, SummaryPlan, SummaryRole};
 
 use super::WarehouseError;
+use crate::names::Sha256;
 
 /// Characters in a name. SQL Server allows 128, of which the name of the parts table needs some.
 const LONGEST_NAME: usize = 100;
@@ -110,6 +111,23 @@ impl TableShape {
     /// Same columns, in any order.
     pub fn agrees_with(&self, other: &TableShape) -> bool {
         self.columns.len() == other.columns.len() && self.columns.iter().all(|column| other.columns.contains(column))
+    }
+
+    /// Names the shape, whatever the order of its columns: 16 hex digits.
+    pub fn id(&self) -> String {
+        let mut fields = vec![self.table.clone()];
+        let describe = |column: &ShapeColumn| {
+            format!(
+                "{} {} {}",
+                column.name,
+                column.kind.type_word(),
+                column.kind.merge_word().unwrap_or("key")
+            )
+        };
+        fields.extend(self.columns.iter().map(describe));
+        fields[1..].sort_unstable();
+        let fields: Vec<&[u8]> = fields.iter().map(String::as_bytes).collect();
+        Sha256::of_fields(&fields).as_str()[..16].to_owned()
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &ShapeColumn> {
@@ -287,6 +305,14 @@ mod tests {
         let reordered = plan("t", vec![count("n"), key("k", KeyType::Date)]);
         let retyped = plan("t", vec![key("k", KeyType::Timestamp), count("n")]);
         let recased = plan("T", vec![key("k", KeyType::Date), count("n")]);
+        assert_eq!(
+            TableShape::of(&one).unwrap().id(),
+            TableShape::of(&reordered).unwrap().id()
+        );
+        assert_ne!(
+            TableShape::of(&one).unwrap().id(),
+            TableShape::of(&retyped).unwrap().id()
+        );
         assert_eq!(TableShape::of_all(&[one.clone(), reordered]).unwrap().len(), 1);
         assert!(TableShape::of_all(&[one.clone(), retyped]).is_err());
         assert!(TableShape::of_all(&[one, recased]).is_err());

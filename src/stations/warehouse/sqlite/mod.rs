@@ -79,11 +79,13 @@ impl SqliteWarehouse {
                 feed: record.unit.feed.clone(),
             })
             .await;
-        fill_temporary_tables(&mut lease, load, &tables).await?;
+        let last_pieces = fill_temporary_tables(&mut lease, load, &tables).await?;
         let (ours, shapes) = (record.clone(), tables.clone());
-        let ledger = lease
-            .run("locking", move |connection| replace::lock(connection, &ours, &shapes))
-            .await?;
+        let locked = move |connection: &mut Connection| {
+            run_all(connection, last_pieces)?;
+            replace::lock(connection, &ours, &shapes)
+        };
+        let ledger = lease.run("locking", locked).await?;
         if let Some(outcome) = settled_by_ledger(ledger.as_ref(), record)? {
             return roll_back(lease, outcome).await;
         }
@@ -97,13 +99,11 @@ impl SqliteWarehouse {
             return roll_back(lease, outcome).await;
         }
         let (ours, displaced) = (record.clone(), ledger.clone());
-        let replaced =
-            move |connection: &mut Connection| replace::replace(connection, &ours, displaced.as_ref(), &tables);
-        lease.run("replacing parts", replaced).await?;
-        if let Err(error) = lease
-            .run("committing", |connection| end_transaction(connection, "COMMIT"))
-            .await
-        {
+        let replaced = move |connection: &mut Connection| {
+            replace::replace(connection, &ours, displaced.as_ref(), &tables)?;
+            Ok(end_transaction(connection, "COMMIT"))
+        };
+        if let Err(error) = lease.run("replacing parts", replaced).await? {
             return Ok(Attempt::Unknown {
                 displaced: ledger,
                 error,
@@ -181,26 +181,44 @@ impl Warehouse for SqliteWarehouse {
     }
 }
 
+/// Something to do on the blocking thread. Each way there and back costs more than what it does for a small file, so
+/// pieces go together.
+type Piece = Box<dyn FnOnce(&mut Connection) -> Result<(), WarehouseError> + Send>;
+
+fn run_all(connection: &mut Connection, pieces: Vec<Piece>) -> Result<(), WarehouseError> {
+    pieces.into_iter().try_for_each(|piece| piece(connection))
+}
+
+/// Returns the pieces that are left to run.
 async fn fill_temporary_tables(
     lease: &mut Lease,
     load: &FileLoad,
     tables: &[TableShape],
-) -> Result<(), WarehouseError> {
+) -> Result<Vec<Piece>, WarehouseError> {
     let (feed, shapes) = (load.record.unit.feed.clone(), tables.to_vec());
-    let prepared = move |connection: &mut Connection| {
+    let mut pieces: Vec<Piece> = vec![Box::new(move |connection| {
         ledger::require_schema(connection, &feed)?;
         replace::prepare(connection, &shapes)
-    };
-    lease.run("preparing", prepared).await?;
+    })];
+    let mut copied_rows = 0;
     for part in &load.parts {
         let table = TableSql::new(TableShape::of(&part.plan)?);
         for rows in part.rows.chunks(FILL_ROWS) {
+            if copied_rows + rows.len() > FILL_ROWS {
+                let full = std::mem::take(&mut pieces);
+                lease
+                    .run("filling", move |connection| run_all(connection, full))
+                    .await?;
+                copied_rows = 0;
+            }
+            copied_rows += rows.len();
             let (table, summary_id, rows) = (table.clone(), part.plan.id.clone(), rows.to_vec());
-            let filled = move |connection: &mut Connection| replace::fill(connection, &table, &summary_id, &rows);
-            lease.run("filling", filled).await?;
+            pieces.push(Box::new(move |connection| {
+                replace::fill(connection, &table, &summary_id, &rows)
+            }));
         }
     }
-    Ok(())
+    Ok(pieces)
 }
 
 async fn roll_back(mut lease: Lease, outcome: Outcome) -> Result<Attempt, WarehouseError> {

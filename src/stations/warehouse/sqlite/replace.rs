@@ -16,11 +16,21 @@ use millrace_frames::plan::Merge;
 /// Makes an empty temporary table for the new parts of each summary table. It needs no lock: only this connection sees
 /// them.
 pub fn prepare(connection: &Connection, tables: &[TableShape]) -> Result<(), WarehouseError> {
+    let operation = "creating the table of new parts";
     for shape in tables {
-        let sql = TableSql::new(shape.clone()).fill(include_str!("sql/create_incoming.sql"));
-        connection
-            .execute_batch(&sql)
-            .map_err(failed("creating the table of new parts"))?;
+        let table = TableSql::new(shape.clone());
+        execute(
+            connection,
+            &table.fill(include_str!("sql/create_incoming.sql")),
+            [],
+            operation,
+        )?;
+        execute(
+            connection,
+            &table.fill(include_str!("sql/empty_incoming.sql")),
+            [],
+            operation,
+        )?;
     }
     Ok(())
 }
@@ -144,9 +154,18 @@ pub fn replace(
 
 fn touch_old_keys(connection: &Connection, table: &TableSql, unit_id: &str) -> Result<(), WarehouseError> {
     let operation = "listing the keys of old parts";
-    connection
-        .execute_batch(&table.fill(include_str!("sql/create_touched.sql")))
-        .map_err(failed(operation))?;
+    execute(
+        connection,
+        &table.fill(include_str!("sql/create_touched.sql")),
+        [],
+        operation,
+    )?;
+    execute(
+        connection,
+        &table.fill(include_str!("sql/empty_touched.sql")),
+        [],
+        operation,
+    )?;
     execute(
         connection,
         &table.fill(include_str!("sql/touch_old_keys.sql")),

@@ -44,11 +44,13 @@ impl TableSql {
             format!("UPDATE SET {assignments}")
         };
         let table = &shape.table;
+        let shape_id = shape.id();
         let placeholders = vec![
             ("table", quoted(table)),
             ("part", quoted(&format!("millrace_{table}_part"))),
             ("part_by_unit", quoted(&format!("millrace_{table}_part_by_unit"))),
-            ("incoming", quoted(&format!("millrace_{table}_incoming"))),
+            ("incoming", quoted(&format!("millrace_incoming_{shape_id}"))),
+            ("touched", quoted(&format!("millrace_touched_{shape_id}"))),
             ("columns", names(&mut shape.columns.iter(), "")),
             ("parameters", vec!["?"; shape.columns.len()].join(", ")),
             ("keys", names(&mut shape.keys(), "")),

@@ -1,5 +1,4 @@
-DROP TABLE IF EXISTS temp."millrace_touched";
-CREATE TEMP TABLE "millrace_touched" (
+CREATE TEMP TABLE IF NOT EXISTS {touched} (
 {key_definitions},
   PRIMARY KEY ({keys})
-) STRICT, WITHOUT ROWID;
+) STRICT, WITHOUT ROWID

@@ -1,2 +1,2 @@
-INSERT OR IGNORE INTO temp."millrace_touched" ({keys})
+INSERT OR IGNORE INTO temp.{touched} ({keys})
 SELECT {keys} FROM temp.{incoming}
