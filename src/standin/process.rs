@@ -1,0 +1,252 @@
+//! The handler as a child process: started, polled until it answers, started again after a crash, killed. The rules are
+//! those of `HttpFunctionInvocationDispatcher.cs`, `HttpWorkerProcess.cs` and `DefaultHttpWorkerService.cs` in
+//! azure-functions-host. Knows nothing of functions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, watch};
+
+use super::console::{self, LogStream};
+use super::definition::{App, Settings};
+use super::{HostError, HostEvent, Reporter};
+
+/// How often readiness is asked for (`WorkerConstants.cs`).
+const POLL: Duration = Duration::from_millis(25);
+/// Errors further apart than this are not counted together.
+const ERROR_WINDOW: Duration = Duration::from_secs(30 * 60);
+/// The error that ends the host.
+const ERRORS_ALLOWED: u32 = 3;
+/// "Start me again": not counted as an error.
+const RESTART_EXIT_CODE: i32 = 200;
+
+/// The program to run and what it gets besides the host's own environment.
+#[derive(Clone, Debug)]
+pub struct HandlerCommand {
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+    pub environment: BTreeMap<String, String>,
+}
+
+/// What invocations need to know of the handler.
+#[derive(Clone)]
+pub(super) enum Phase {
+    Starting,
+    /// Also after an exit with code 0, which the host does not act on: calls are then refused by the closed port.
+    Ready {
+        generation: u64,
+        client: reqwest::Client,
+    },
+}
+
+pub(super) struct Supervisor {
+    command: HandlerCommand,
+    settings: Settings,
+    app: Arc<App>,
+    port: u16,
+    reporter: Reporter,
+    phase: watch::Sender<Phase>,
+    /// Generations that a timed-out invocation wants killed.
+    restarts: mpsc::Receiver<u64>,
+    errors: u32,
+    last_error: Option<Instant>,
+    /// What was last written to stderr, for the message about an exit.
+    last_words: Arc<Mutex<VecDeque<String>>>,
+}
+
+/// The other end of a [`Supervisor`].
+#[derive(Clone)]
+pub(super) struct HandlerEnd {
+    pub port: u16,
+    pub phase: watch::Receiver<Phase>,
+    pub restarts: mpsc::Sender<u64>,
+}
+
+enum End {
+    Exited(ExitStatus),
+    NotReady,
+    TimedOutInvocation,
+}
+
+impl Supervisor {
+    /// Picks the handler's port, which it keeps over all its restarts.
+    pub(super) fn prepare(
+        command: HandlerCommand,
+        settings: Settings,
+        app: Arc<App>,
+        reporter: Reporter,
+    ) -> Result<(Supervisor, HandlerEnd), HostError> {
+        let port = free_port().map_err(|source| HostError::NoFreePort { source })?;
+        let (phase, phase_seen) = watch::channel(Phase::Starting);
+        let (restart, restarts) = mpsc::channel(16);
+        let end = HandlerEnd { port, phase: phase_seen, restarts: restart };
+        let supervisor = Supervisor {
+            command,
+            settings,
+            app,
+            port,
+            reporter,
+            phase,
+            restarts,
+            errors: 0,
+            last_error: None,
+            last_words: Arc::default(),
+        };
+        Ok((supervisor, end))
+    }
+
+    /// Keeps the handler running. Returns only when the host must end. Dropping the future kills the handler.
+    pub(super) async fn run(mut self) -> HostError {
+        for generation in 1.. {
+            self.phase.send_replace(Phase::Starting);
+            let end = match self.run_once(generation).await {
+                Ok(end) => end,
+                Err(fatal) => return fatal,
+            };
+            let reason = match end {
+                End::TimedOutInvocation => continue,
+                End::NotReady => {
+                    format!("the handler did not answer within {:?}", self.app.initialization_timeout)
+                }
+                End::Exited(status) => {
+                    let reason = self.exit_reason(status);
+                    self.reporter.report(HostEvent::HandlerExited { reason: reason.clone() }).await;
+                    if status.code() == Some(RESTART_EXIT_CODE) {
+                        continue;
+                    }
+                    reason
+                }
+            };
+            if self.too_many_errors() {
+                return HostError::HandlerGaveUp { reason };
+            }
+        }
+        unreachable!("a process does not start 2^64 times")
+    }
+
+    async fn run_once(&mut self, generation: u64) -> Result<End, HostError> {
+        let started = Instant::now();
+        let mut child = self.spawn()?;
+        let client = reqwest::Client::builder().no_proxy().build().map_err(|source| HostError::Client { source })?;
+        self.reporter.report(HostEvent::HandlerStarted { process_id: child.id(), port: self.port }).await;
+        let ready = self.becomes_ready(&client);
+        tokio::pin!(ready);
+        let early_exit = tokio::select! {
+            biased;
+            status = child.wait() => Some(status.map_err(|source| self.wait_failed(source))?),
+            is_ready = &mut ready => if is_ready { None } else { return Ok(self.kill(child, End::NotReady).await) },
+        };
+        match early_exit {
+            // An exit with 0 is not acted on: the host goes on asking until its time is up.
+            Some(status) if status.success() => {
+                ready.await;
+                return Ok(End::NotReady);
+            }
+            Some(status) => return Ok(End::Exited(status)),
+            None => {}
+        }
+        self.phase.send_replace(Phase::Ready { generation, client });
+        self.reporter.report(HostEvent::HandlerReady { after: started.elapsed() }).await;
+        let mut has_exited = false;
+        loop {
+            tokio::select! {
+                status = child.wait(), if !has_exited => {
+                    let status = status.map_err(|source| self.wait_failed(source))?;
+                    if !status.success() {
+                        return Ok(End::Exited(status));
+                    }
+                    has_exited = true;
+                    let reason = "exit code 0: it is not started again, and every invocation will fail".to_owned();
+                    self.reporter.report(HostEvent::HandlerExited { reason }).await;
+                }
+                Some(timed_out) = self.restarts.recv() => if timed_out == generation {
+                    return Ok(self.kill(child, End::TimedOutInvocation).await);
+                }
+            }
+        }
+    }
+
+    fn spawn(&self) -> Result<Child, HostError> {
+        let port = self.port.to_string();
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut child = Command::new(&self.command.program)
+            .args(&self.command.arguments)
+            .current_dir(&self.app.root)
+            .envs(&self.settings)
+            .env("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
+            .envs(&self.command.environment)
+            .env("FUNCTIONS_CUSTOMHANDLER_PORT", &port)
+            .env("FUNCTIONS_HTTPWORKER_PORT", &port)
+            .env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &id)
+            .env("FUNCTIONS_HTTPWORKER_ID", &id)
+            .env("FUNCTIONS_APP_ROOT_PATH", &self.app.root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| HostError::Start { program: self.command.program.clone(), source })?;
+        let errors_only = self.app.stderr_is_for_errors_only;
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(console::read_lines(stdout, LogStream::Stdout, errors_only, self.reporter.clone(), None));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            let last_words = Some(self.last_words.clone());
+            tokio::spawn(console::read_lines(stderr, LogStream::Stderr, errors_only, self.reporter.clone(), last_words));
+        }
+        Ok(child)
+    }
+
+    /// Any response means ready, whatever its status; so does any error but a refused connection. Only the pauses
+    /// between the requests are counted, as in the host.
+    fn becomes_ready(&self, client: &reqwest::Client) -> impl Future<Output = bool> + use<> {
+        let request = client.get(format!("http://127.0.0.1:{}/", self.port));
+        let tries = self.app.initialization_timeout.as_millis() / POLL.as_millis();
+        async move {
+            for _ in 0..tries {
+                let Some(request) = request.try_clone() else { return false };
+                match request.send().await {
+                    Err(refused) if refused.is_connect() => tokio::time::sleep(POLL).await,
+                    _ => return true,
+                }
+            }
+            false
+        }
+    }
+
+    async fn kill(&self, mut child: Child, end: End) -> End {
+        // It fails only for a child that has ended already.
+        let _ = child.kill().await;
+        end
+    }
+
+    fn too_many_errors(&mut self) -> bool {
+        let now = Instant::now();
+        if self.last_error.is_some_and(|last| now.duration_since(last) > ERROR_WINDOW) {
+            self.errors = 0;
+        }
+        self.errors += 1;
+        self.last_error = Some(now);
+        self.errors >= ERRORS_ALLOWED
+    }
+
+    fn exit_reason(&self, status: ExitStatus) -> String {
+        let last_words = self.last_words.lock().expect("nothing panics while it holds the last lines");
+        let lines: Vec<&str> = last_words.iter().map(String::as_str).collect();
+        if lines.is_empty() { format!("the handler ended: {status}") } else { format!("the handler ended: {status}: {}", lines.join(" | ")) }
+    }
+
+    fn wait_failed(&self, source: std::io::Error) -> HostError {
+        HostError::Start { program: self.command.program.clone(), source }
+    }
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
