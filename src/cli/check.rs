@@ -1,7 +1,11 @@
 //! `millrace check`: pipeline.toml, the settings and the function.json files agree.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use anyhow::bail;
 use clap::Args;
+use serde_json::Value;
 
 use super::context::AppArguments;
 use super::wiring;
@@ -46,7 +50,7 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
              `0 */5 * * * *` is every five minutes"
         ));
     }
-    faults.extend(app::faults_of_functions(arguments.app.app()));
+    faults.extend(faults_of_app(arguments.app.app()));
     if faults.is_empty() {
         println!("settings and functions agree");
         return Ok(());
@@ -55,4 +59,49 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
         println!("{fault}");
     }
     bail!("{} faults", faults.len())
+}
+
+/// Where host.json and the function.json files differ from what this program needs.
+fn faults_of_app(folder: &Path) -> Vec<String> {
+    let mut faults = Vec::new();
+    if let Err(fault) = read_json(&folder.join("host.json")).and_then(|host| app::function_timeout(&host)) {
+        faults.push(fault);
+    }
+    for (function, expected) in app::function_jsons() {
+        match read_json(&function_json(folder, &function)) {
+            Ok(found) => faults.extend(differences(&function, &found, &expected)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults
+}
+
+/// A published app has its functions beside host.json, the sources have them below `functions/`.
+fn function_json(folder: &Path, function: &str) -> PathBuf {
+    let published = folder.join(function).join("function.json");
+    if published.is_file() { published } else { folder.join(app::FUNCTIONS_FOLDER).join(function).join("function.json") }
+}
+
+fn read_json(path: &Path) -> Result<Value, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Bindings are what the handler depends on; schedules and retries are the user's to change.
+fn differences(function: &str, found: &Value, expected: &Value) -> Vec<String> {
+    let bindings = |document: &Value| document["bindings"].as_array().cloned().unwrap_or_default();
+    let mut faults = Vec::new();
+    for binding in bindings(expected) {
+        let (name, kind) = (&binding["name"], &binding["type"]);
+        let Some(present) = bindings(found).into_iter().find(|other| other["name"] == *name) else {
+            faults.push(format!("{function}/function.json: binding {name} of type {kind} is missing"));
+            continue;
+        };
+        for (key, value) in binding.as_object().into_iter().flatten() {
+            if key != "schedule" && present[key] != *value {
+                faults.push(format!("{function}/function.json: binding {name}: `{key}` is {}, it must be {value}", present[key]));
+            }
+        }
+    }
+    faults
 }

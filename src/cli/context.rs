@@ -7,7 +7,7 @@ use clap::Args;
 use super::wiring::Stations;
 use super::workspace::{self, Workspace};
 use crate::pipeline::Pipeline;
-use crate::settings::Settings;
+use crate::settings::{LOG, Settings};
 use crate::telemetry;
 
 /// Where a command finds the app and its ends.
@@ -23,7 +23,6 @@ pub struct AppArguments {
 
 /// An app, opened.
 pub struct Context {
-    pub settings: Settings,
     pub pipeline: Pipeline,
     pub stations: Stations,
 }
@@ -42,9 +41,9 @@ impl AppArguments {
 
     pub async fn open(&self) -> anyhow::Result<Context> {
         let settings = self.settings()?;
-        telemetry::start_for_command(settings.get(crate::settings::LOG).unwrap_or("warn"));
+        telemetry::start_for_command(settings.get(LOG).unwrap_or("warn"));
         let pipeline = Pipeline::read(&settings.pipeline_path(&self.app))?;
         let stations = Stations::open(&settings).await?;
-        Ok(Context { settings, pipeline, stations })
+        Ok(Context { pipeline, stations })
     }
 }

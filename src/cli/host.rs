@@ -1,4 +1,141 @@
-//! stub while the stand-in is built
+//! `millrace host`: the stand-in for the Functions host, alone.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use chrono::Utc;
 use clap::Args;
-#[derive(Args)] pub struct HostArguments {}
-pub async fn run(_: HostArguments) -> anyhow::Result<()> { anyhow::bail!("later") }
+use tokio::sync::mpsc;
+
+use super::context::Context;
+use super::show::{Detail, Lines, Show, print_to};
+use super::totals::{Totals, totals};
+use super::wiring::Stations;
+use crate::clock::Clock;
+use crate::pipeline::Pipeline;
+use crate::settings::{APP_ROOT, Settings};
+use crate::standin::{HandlerCommand, HostError, HostOptions, Until, run_host};
+use crate::stations::hub::journal::JournalHub;
+use crate::telemetry;
+
+/// Where the Functions host listens on a developer's machine.
+pub const DEFAULT_PORT: u16 = 7071;
+
+/// Runs an app folder as `func start` would, with its local.settings.json and the environment
+///
+/// Example: millrace host --app . --until-idle
+#[derive(Args)]
+pub struct HostArguments {
+    /// The app's folder, with host.json and the functions
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    app: PathBuf,
+    /// End when nothing is left to do; fails if there are dead letters
+    #[arg(long)]
+    until_idle: bool,
+    /// Print what the run came to as JSON on stdout; the log goes to stderr
+    #[arg(long, requires = "until_idle")]
+    json: bool,
+    /// Listen on 127.0.0.1 at this port; 0 takes any
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// Where receipts, checkpoints and timers are remembered
+    #[arg(long, value_name = "DIR", default_value = ".millrace/host")]
+    state: PathBuf,
+}
+
+pub async fn run(arguments: HostArguments) -> anyhow::Result<()> {
+    telemetry::start_for_command("warn");
+    let settings = Settings::for_command(&arguments.app)?;
+    let run = HostRun {
+        pipeline: settings.pipeline_path(&arguments.app),
+        app: arguments.app,
+        state: arguments.state,
+        port: arguments.port,
+        until: if arguments.until_idle { Until::Idle } else { Until::Stopped },
+        detail: Detail::Log,
+        lines: if arguments.json { Lines::ToStderr } else { Lines::ToStdout },
+    };
+    let came_to = run.run(&settings).await?;
+    if arguments.until_idle { report(&came_to, arguments.json) } else { Ok(()) }
+}
+
+/// One run of the stand-in host over embedded ends.
+pub struct HostRun {
+    pub app: PathBuf,
+    pub pipeline: PathBuf,
+    pub state: PathBuf,
+    pub port: u16,
+    pub until: Until,
+    pub detail: Detail,
+    pub lines: Lines,
+}
+
+impl HostRun {
+    /// Runs until nothing is left to do, or until Ctrl+C. The host remembers what it did, so that both may be at any time.
+    pub async fn run(self, settings: &Settings) -> anyhow::Result<Totals> {
+        let context = Context {
+            pipeline: Pipeline::read(&self.pipeline)?,
+            stations: Stations::open(settings).await?,
+        };
+        let (began_at, began) = (Utc::now(), Instant::now());
+        let options = HostOptions {
+            handler: handler(&self.app, settings)?,
+            app: self.app,
+            settings: settings.all().clone(),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
+            state: self.state,
+            containers: context.stations.containers.clone(),
+            hub: JournalHub::new(settings.ends()?.hub, Clock::System),
+            until: self.until,
+        };
+        let (events_in, events) = mpsc::channel(256);
+        let show =
+            Show { detail: self.detail, lines: self.lines, containers: context.stations.containers.clone() };
+        let showing = tokio::spawn(show.run(events));
+        let outcome = run_host(options, events_in, interrupted()).await;
+        showing.await.context("what happens could not be shown")?;
+        match outcome {
+            Ok(()) => totals(&context, began_at, began.elapsed()).await,
+            Err(HostError::Stuck { messages }) => bail!("nothing moves any more: {}", messages.join("; ")),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// This program itself, in the app's folder, with the settings as its environment.
+fn handler(app: &Path, settings: &Settings) -> anyhow::Result<HandlerCommand> {
+    let root = std::path::absolute(app).with_context(|| format!("{} is no folder", app.display()))?;
+    let mut environment = settings.all().clone();
+    environment.insert(APP_ROOT.to_owned(), root.display().to_string());
+    Ok(HandlerCommand {
+        program: std::env::current_exe().context("this program cannot find its own file")?,
+        arguments: vec!["serve".into()],
+        environment,
+    })
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without the signal the host runs until it is killed, which it survives.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Prints what a run came to.
+///
+/// # Errors
+/// If there are dead letters: a script that runs this must not go on as if all were well.
+pub fn report(came_to: &Totals, json: bool) -> anyhow::Result<()> {
+    if json {
+        print_to(Lines::ToStdout, &serde_json::to_string(came_to)?);
+    } else {
+        print_to(Lines::ToStdout, came_to.to_text().trim_end());
+    }
+    match came_to.files.dead_lettered {
+        0 => Ok(()),
+        1 => bail!("there is a dead letter: `millrace dead-letters` says why"),
+        count => bail!("there are {count} dead letters: `millrace dead-letters` says why"),
+    }
+}

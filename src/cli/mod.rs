@@ -10,7 +10,11 @@ mod host;
 mod migrate;
 mod replay;
 mod serve;
+#[cfg(feature = "dev")]
+mod show;
 mod status;
+#[cfg(feature = "dev")]
+mod totals;
 mod wiring;
 mod workspace;
 

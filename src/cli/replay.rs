@@ -71,6 +71,18 @@ pub async fn run(arguments: ReplayArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Announces all landed files of a feed. Returns how many.
+#[cfg(feature = "dev")]
+pub async fn announce_feed_again(feed: &FeedName, context: &Context) -> anyhow::Result<usize> {
+    let mut count = 0;
+    let mut landed = context.stations.containers.landing.list(&format!("{feed}/"), None);
+    while let Some(facts) = landed.try_next().await? {
+        announce_again(&facts, context).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// Announces one landed file, with fresh tries.
 pub async fn announce_again(facts: &BlobFacts, context: &Context) -> anyhow::Result<()> {
     let containers = &context.stations.containers;

@@ -73,12 +73,14 @@ async fn routes(settings: &Settings) -> anyhow::Result<Routes> {
 }
 
 /// `functionTimeout` of host.json, after which the host kills this process; without a limit there, half an hour.
-fn function_timeout(app: &Path) -> Duration {
+fn function_timeout(folder: &Path) -> Duration {
     let half_an_hour = Duration::from_secs(30 * 60);
-    match app::function_timeout(app) {
+    let host = std::fs::read(folder.join("host.json")).map_err(|error| error.to_string());
+    let host = host.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+    match host.and_then(|host| app::function_timeout(&host)) {
         Ok(timeout) => timeout.unwrap_or(half_an_hour),
         Err(error) => {
-            warn!("functionTimeout is taken as 30 minutes: {error}");
+            warn!("functionTimeout is taken as 30 minutes, as host.json cannot be read: {error}");
             half_an_hour
         }
     }

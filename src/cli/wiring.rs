@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
-
 use crate::clock::Clock;
 use crate::functions::pull::{PullSource, PullStations};
 use crate::pipeline::{Feed, Login, Pipeline, SecretReference, SftpSource};
@@ -31,7 +29,7 @@ impl Stations {
         let ends = settings.ends()?;
         let containers = Containers::open(&ends.storage).await?;
         let share = DirectoryShare::open(&ends.share).await?;
-        let hub = JournalHub::open(&ends.hub).context("hub cannot be opened")?;
+        let hub = JournalHub::new(ends.hub, clock());
         Ok(Stations {
             containers,
             share: Arc::new(share),

@@ -136,14 +136,14 @@ impl Routes {
         }
     }
 
-    /// Where the host does not forward HTTP requests, the page goes out through the output binding `res`.
+    /// Where the host does not forward HTTP requests, the page goes out through the output binding `response`.
     async fn status_in_envelope(&self) -> InvocationAnswer {
         let answer = match self.status().await {
             Ok(report) => as_json(&report),
             Err(answer) => answer,
         };
         InvocationAnswer::Done {
-            outputs: json!({ "res": {
+            outputs: json!({ "response": {
                 "statusCode": answer.status,
                 "headers": { "Content-Type": answer.content_type },
                 "body": answer.body,

@@ -48,3 +48,8 @@ pub fn versions(
         .list(&format!("{KIND}/{feed}/"), None)
         .try_filter_map(|facts| async move { Ok(key::version_of(KIND, &facts.name)) })
 }
+
+/// How many there are, over all feeds.
+pub async fn count(state: &Container) -> Result<u64, ContainerError> {
+    state.list(&format!("{KIND}/"), None).try_fold(0, |count, _| async move { Ok(count + 1) }).await
+}

@@ -281,8 +281,8 @@ async fn the_status_page_is_forwarded_or_comes_in_an_envelope() {
     let by_accept = handler.client.get(format!("{}/api/status", handler.url)).header("Accept", "application/json");
     assert!(by_accept.send().await.unwrap().json::<Value>().await.unwrap()["feeds"].is_array());
 
-    let request = json!({"Data": {"req": {"Url": "http://localhost:7071/api/status", "Method": "GET", "Query": "{}",
+    let request = json!({"Data": {"request": {"Url": "http://localhost:7071/api/status", "Method": "GET", "Query": "{}",
         "Headers": {"Accept": ["*/*"]}, "Params": {}, "Identities": "[]"}}, "Metadata": {"sys": sys("status")}});
     let (status, answer) = handler.post("status", &request).await;
-    assert_eq!((status, &answer["Outputs"]["res"]["statusCode"]), (StatusCode::OK, &json!(200)), "{answer}");
+    assert_eq!((status, &answer["Outputs"]["response"]["statusCode"]), (StatusCode::OK, &json!(200)), "{answer}");
 }

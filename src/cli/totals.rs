@@ -1,0 +1,180 @@
+//! What a run came to: files, rows, and the summary tables.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
+use indicatif::HumanCount;
+use millrace_frames::part::Value as SummaryValue;
+use millrace_frames::plan::SummaryPlan;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::context::Context;
+use crate::records::dead_letters;
+use crate::stations::warehouse::SummaryRows;
+
+/// Rows of each table that a person is shown.
+const ROWS_SHOWN: usize = 8;
+
+/// Units that are read from the ledger at a time.
+const PAGE: usize = 1_000;
+
+/// What a run came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Totals {
+    pub files: FileTotals,
+    pub rows: RowTotals,
+    pub seconds: f64,
+    /// Table by table, in the order of pipeline.toml.
+    pub summaries: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct FileTotals {
+    /// Landed since the run began.
+    pub pulled: usize,
+    /// Committed since the run began.
+    pub loaded: usize,
+    /// In landing before the run began, and still the same.
+    pub unchanged: usize,
+    /// All that there are.
+    pub dead_lettered: usize,
+}
+
+/// Of the files that were committed since the run began.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RowTotals {
+    /// Every data row, bad ones included.
+    pub read: i64,
+    pub rejected: i64,
+}
+
+/// Adds up what happened since `began`, from storage and the ledger: what a killed handler did counts too.
+pub async fn totals(context: &Context, began: DateTime<Utc>, took: Duration) -> anyhow::Result<Totals> {
+    let containers = &context.stations.containers;
+    let mut files = FileTotals { dead_lettered: dead_letters::count(&containers.state).await?, ..FileTotals::default() };
+    let mut rows = RowTotals::default();
+    for feed in &context.pipeline.feeds {
+        let mut landed = containers.landing.list(&format!("{}/", feed.name), None);
+        while let Some(blob) = landed.try_next().await? {
+            if blob.last_modified >= began {
+                files.pulled += 1;
+            } else {
+                files.unchanged += 1;
+            }
+        }
+        let mut after = None;
+        loop {
+            let units = context.stations.warehouse.units(&feed.name, after.as_ref(), PAGE).await?;
+            for unit in units.iter().filter(|unit| unit.committed_at >= began) {
+                files.loaded += 1;
+                rows.read += unit.rows_read;
+                rows.rejected += unit.rows_rejected;
+            }
+            match units.last() {
+                Some(last) if units.len() == PAGE => after = Some(last.unit.blob.clone()),
+                _ => break,
+            }
+        }
+    }
+    let mut summaries = Map::new();
+    for plan in tables(context) {
+        let table = context.stations.warehouse.summary(plan).await?;
+        summaries.insert(plan.table.clone(), as_objects(&table));
+    }
+    Ok(Totals { files, rows, seconds: took.as_secs_f64(), summaries })
+}
+
+/// One plan for each table: several summaries may write one.
+fn tables(context: &Context) -> Vec<&SummaryPlan> {
+    let mut plans: Vec<&SummaryPlan> = Vec::new();
+    for plan in &context.pipeline.summaries {
+        if plans.iter().all(|known| known.table != plan.table) {
+            plans.push(plan);
+        }
+    }
+    plans
+}
+
+fn as_objects(table: &SummaryRows) -> Value {
+    let object = |row: &Vec<SummaryValue>| -> Value {
+        table.columns.iter().cloned().zip(row.iter().map(as_json)).collect::<Map<String, Value>>().into()
+    };
+    table.rows.iter().map(object).collect()
+}
+
+fn as_json(value: &SummaryValue) -> Value {
+    match value {
+        SummaryValue::Null => Value::Null,
+        SummaryValue::Int64(number) => json!(number),
+        SummaryValue::Float64(number) => json!(number),
+        SummaryValue::Text(text) => json!(text),
+        SummaryValue::Bool(truth) => json!(truth),
+        SummaryValue::Date(days) => match chrono::NaiveDate::from_epoch_days(*days) {
+            Some(date) => json!(date.to_string()),
+            None => json!(days),
+        },
+        SummaryValue::Timestamp(micros) => match DateTime::from_timestamp_micros(*micros) {
+            Some(time) => json!(time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
+            None => json!(micros),
+        },
+    }
+}
+
+impl Totals {
+    /// For a terminal: the first rows of each table, then the totals.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for (table, rows) in &self.summaries {
+            let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+            text.push_str(&format!("\n{table}: {} rows\n", HumanCount(rows.len() as u64)));
+            text.push_str(&table_text(&rows[..rows.len().min(ROWS_SHOWN)]));
+            if rows.len() > ROWS_SHOWN {
+                text.push_str(&format!("  … and {} more\n", HumanCount((rows.len() - ROWS_SHOWN) as u64)));
+            }
+        }
+        let Totals { files, rows, seconds, .. } = self;
+        text.push_str(&format!(
+            "\n{} files pulled, {} loaded, {} unchanged, {} dead letters; {} rows read, {} rejected; {seconds:.1} s\n",
+            files.pulled,
+            files.loaded,
+            files.unchanged,
+            files.dead_lettered,
+            HumanCount(rows.read.unsigned_abs()),
+            HumanCount(rows.rejected.unsigned_abs()),
+        ));
+        text
+    }
+}
+
+/// Columns as wide as they must be, numbers to the right.
+fn table_text(rows: &[Value]) -> String {
+    let Some(first) = rows.first().and_then(Value::as_object) else { return String::new() };
+    let header: Vec<String> = first.keys().cloned().collect();
+    let is_number: Vec<bool> = first.values().map(Value::is_number).collect();
+    let cells = |row: &Value| -> Vec<String> { row.as_object().into_iter().flat_map(|row| row.values().map(cell)).collect() };
+    let body: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    let width = |column: usize| {
+        body.iter().map(|row| row[column].chars().count()).chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |row: &[String]| {
+        let padded: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .zip(&is_number)
+            .map(|((cell, &width), &number)| if number { format!("{cell:>width$}") } else { format!("{cell:<width$}") })
+            .collect();
+        format!("  {}\n", padded.join("  ").trim_end())
+    };
+    std::iter::once(line(&header)).chain(body.iter().map(|row| line(row))).collect()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
