@@ -1,4 +1,5 @@
-//! Random histories against a plain model: after every step each summary equals the merge, over every unit, of its parts.
+//! Random histories against a plain model: after every step each summary equals the merge, over every unit, of its
+//! parts.
 
 use std::collections::BTreeMap;
 
