@@ -1,5 +1,6 @@
 //! What every warehouse must do, as functions over `&dyn Warehouse`; each makes feeds and tables of its own, so that
-//! they may share one database, but for the one that needs a database without a schema. At the end they are run against SQLite.
+//! they may share one database, but for the one that needs a database without a schema. At the end they are run against
+//! SQLite.
 
 pub mod concurrency;
 pub mod files;

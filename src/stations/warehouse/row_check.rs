@@ -1,5 +1,6 @@
 //! What a row must be before any warehouse takes it: the contract that counting promises, checked where it would
-//! otherwise be broken in silence. SQLite turns NaN into NULL, SQL Server refuses it and compares trailing blanks as equal.
+//! otherwise be broken in silence. SQLite turns NaN into NULL; SQL Server refuses it, and compares trailing blanks as
+//! equal.
 
 use std::ops::RangeInclusive;
 

@@ -17,7 +17,7 @@ fn rows_of(file: usize, version: usize) -> Vec<Row> {
     let worst = f64::from(u32::try_from((version * 5) % 7).unwrap());
     let mut rows = vec![day(0, "all", number, number, worst)];
     rows.push(day(i32::try_from(file / 2).unwrap(), "pair", 1, number, worst));
-    if version % 2 == 0 {
+    if version.is_multiple_of(2) {
         rows.push(day(i32::try_from(file).unwrap(), "some", number, None, None));
     }
     rows

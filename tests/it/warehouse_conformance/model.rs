@@ -1,4 +1,5 @@
-//! Random histories against a plain model: after every step each summary equals the merge, over every unit, of its parts.
+//! Random histories against a plain model: after every step each summary equals the merge, over every unit, of its
+//! parts.
 
 use std::collections::BTreeMap;
 
@@ -98,10 +99,10 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
     );
     let carriers = prop::sample::select(vec!["UA", "ua", "AA"]);
     prop::collection::btree_map((0..2_i32, carriers), measures, 0..5).prop_map(|rows| {
-        let row = |((days, carrier), (flights, miles, worst)): ((i32, &str), (i64, Option<i64>, Option<i32>))| {
-            day(days, carrier, flights, miles, worst.map(f64::from))
-        };
-        rows.into_iter().map(row).collect()
+        let rows = rows
+            .into_iter()
+            .map(|((days, carrier), (flights, miles, worst))| day(days, carrier, flights, miles, worst.map(f64::from)));
+        rows.collect()
     })
 }
 
