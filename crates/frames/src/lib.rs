@@ -16,3 +16,12 @@ pub mod plan;
 pub mod summarise;
 pub mod typing;
 mod view;
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod rejections;
+#[cfg(test)]
+mod testing;

@@ -18,7 +18,8 @@
 //! - `LIKE` has no escape character: a pattern with a backslash means something else in Spark, so refuse it.
 //! - `=` of a string and a number, and `1e3` as a literal, are errors; a timestamp column may be compared with
 //!   `'2013-01-01'`, other timestamp expressions with `TIMESTAMP '2013-01-01 00:00:00'`.
-//! - `AND`, `OR`, `NOT`, `IN`, `BETWEEN`, `IS [NOT] NULL/TRUE/FALSE/DISTINCT FROM` and comparisons have SQL's three
+//! - `IS [NOT] TRUE` and `IS [NOT] FALSE` of a null are null in Polars, so refuse them; write `COALESCE(x, FALSE)`.
+//! - `AND`, `OR`, `NOT`, `IN`, `BETWEEN`, `IS [NOT] NULL`, `IS [NOT] DISTINCT FROM` and comparisons have SQL's three
 //!   values; strings compare by their bytes.
 
 use millrace_decode::contract::Column;
@@ -201,5 +202,88 @@ fn type_measure(call: &AggregateCall, feed: &str, columns: &[Column]) -> Result<
                 other.name()
             )),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{contract, count, draft, key, measure};
+
+    fn faults(columns: Vec<DraftColumn>, filter: Option<&str>) -> Vec<String> {
+        let faults = type_summary(draft(columns, filter), &contract(), String::new()).expect_err("it is faulty");
+        faults.iter().map(TypeFault::to_string).collect()
+    }
+
+    #[test]
+    fn every_output_has_the_type_of_its_expression() {
+        let columns = vec![
+            key("day", "CAST(t AS DATE)"),
+            key("hour", "EXTRACT(HOUR FROM t)"),
+            measure("total", AggregateCall::Sum("i".to_owned())),
+            measure("share", AggregateCall::Max("i / 2".to_owned())),
+            measure("last", AggregateCall::Max("t".to_owned())),
+        ];
+        let plan = type_summary(draft(columns, Some("i > 0")), &contract(), "id".to_owned()).unwrap();
+        let types: Vec<String> = plan
+            .columns
+            .iter()
+            .map(|column| match &column.role {
+                SummaryRole::Key { key_type, .. } => format!("{key_type:?}"),
+                SummaryRole::Measure { measure_type, .. } => format!("{measure_type:?}"),
+            })
+            .collect();
+        assert_eq!(types, ["Date", "Int64", "Int64", "Float64", "Timestamp"]);
+    }
+
+    #[test]
+    fn all_faults_are_found_at_once_and_name_their_output() {
+        let columns = vec![
+            key("k", "f"),
+            measure("a", AggregateCall::Sum("s".to_owned())),
+            measure("b", AggregateCall::Sum("d".to_owned())),
+            measure("c", AggregateCall::Min("s".to_owned())),
+            measure("e", AggregateCall::Max("b".to_owned())),
+            measure("g", AggregateCall::Count("nosuch".to_owned())),
+            count("n"),
+        ];
+        let found = faults(columns, Some("i"));
+        assert_eq!(found.len(), 7, "{found:#?}");
+        for (fault, words) in found.iter().zip([
+            "column `k`: a float64 cannot be a key",
+            "column `a`: SUM(s) is over a string",
+            "column `b`: SUM(d) is over a date",
+            "column `c`: MIN and MAX of a string",
+            "column `e`: MIN and MAX of a bool",
+            "column `g`: `nosuch` cannot be used",
+            "WHERE: `i` is int64 and not true or false",
+        ]) {
+            assert!(fault.starts_with(words), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_rule_must_be_true_or_false() {
+        let rule = |sql: &str| Rule {
+            name: "sane".to_owned(),
+            sql: sql.to_owned(),
+        };
+        assert_eq!(
+            type_rule(&rule("f IS NULL OR f BETWEEN -120 AND 3000"), &contract()),
+            Ok(())
+        );
+        assert!(
+            type_rule(&rule("f"), &contract())
+                .unwrap_err()
+                .to_string()
+                .starts_with("rule `sane`: `f` is float64")
+        );
+        assert!(type_rule(&rule("nosuch > 1"), &contract()).is_err());
+    }
+
+    #[test]
+    fn the_lists_are_sorted_for_binary_search() {
+        assert!(SCALAR_FUNCTIONS.is_sorted());
+        assert!(DATE_FIELDS.is_sorted());
     }
 }
