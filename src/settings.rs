@@ -26,7 +26,7 @@ pub const WAREHOUSE: &str = "Warehouse";
 pub const PULL_SCHEDULE: &str = "PullSchedule";
 /// The path of pipeline.toml, if it is not beside host.json.
 pub const PIPELINE: &str = "MILLRACE_PIPELINE";
-/// `tracing`'s filter directives; default `info`.
+/// `tracing`'s filter directives; default `info`, but for what the HTTP server says of itself.
 pub const LOG: &str = "MILLRACE_LOG";
 /// Set by `millrace dev`: the embedded server that stands in for every sftp source, as JSON ([`EmbeddedSftp`]).
 pub const EMBEDDED_SFTP: &str = "MILLRACE_EMBEDDED_SFTP";
@@ -185,7 +185,7 @@ impl Settings {
     }
 
     pub fn log_filter(&self) -> &str {
-        self.get(LOG).unwrap_or("info")
+        self.get(LOG).unwrap_or("info,actix_server=warn")
     }
 }
 

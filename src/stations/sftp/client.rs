@@ -29,6 +29,11 @@ const HOST_KEY_FAMILIES: [&str; 3] = [
     "rsa-sha2-512,rsa-sha2-256,ssh-rsa",
 ];
 
+/// Without mlkem768x25519-sha256, which the bundled libssh2 (1.11.2_DEV) would prefer: it fails to agree with russh's.
+const KEY_EXCHANGES: &str = "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,\
+                             ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,\
+                             diffie-hellman-group18-sha512,diffie-hellman-group14-sha256";
+
 /// `LIBSSH2_ERROR_FILE`: what libssh2 answers to a private key that it cannot read.
 const UNREADABLE_KEY: i32 = -16;
 
@@ -111,6 +116,7 @@ fn shake_hands(endpoint: &SftpEndpoint, stream: &TcpStream, host_key_methods: &s
     let mut session = Session::new().map_err(failure)?;
     session.set_timeout(CALL_TIMEOUT.as_millis() as u32);
     session.set_keepalive(true, KEEPALIVE.as_secs() as u32);
+    session.method_pref(MethodType::Kex, KEY_EXCHANGES).map_err(failure)?;
     session.method_pref(MethodType::HostKey, host_key_methods).map_err(failure)?;
     let stream = stream.try_clone().map_err(|source| SftpError::Connect { server: endpoint.server(), source })?;
     session.set_tcp_stream(stream);
