@@ -1,1 +1,169 @@
-//! placeholder
+//! The app as the Functions host sees it: host.json and one function.json for each function, from one pure function for
+//! the repository's own files, `check` and `package`. Knows no disk: callers write what it returns.
+//!
+//! Only what has no useful default is written. Members are explained here, since JSON has no comments.
+
+use serde_json::{Value, json};
+
+/// The folder of the functions' sources in the repository, below which each has its own.
+pub const FUNCTIONS_FOLDER: &str = "functions";
+
+/// host.json.
+pub fn host_json() -> Value {
+    json!({
+        "version": "2.0",
+        // The longest that every plan allows. A pull ends itself before it, and goes on at the next tick.
+        "functionTimeout": "00:10:00",
+        "customHandler": {
+            "description": {
+                // Exactly the program's name in the zip: publishing marks only this entry as executable.
+                "defaultExecutablePath": "millrace",
+                "arguments": ["serve"],
+            },
+            "enableForwardingHttpRequest": true,
+        },
+        "extensionBundle": {
+            "id": "Microsoft.Azure.Functions.ExtensionBundle",
+            "version": "[4.*, 5.0.0)",
+        },
+        "extensions": {
+            // Files of one batch share a commit.
+            "eventHubs": { "maxEventBatchSize": 100, "prefetchCount": 300 },
+            // An announcement waits for the network and nothing else.
+            "blobs": { "maxDegreeOfParallelism": 16, "poisonBlobThreshold": 5 },
+        },
+        "logging": {
+            "logLevel": { "default": "Information" },
+            "applicationInsights": {
+                // Sampling would drop the lines that say where a file is.
+                "samplingSettings": { "isEnabled": false },
+            },
+        },
+    })
+}
+
+/// Each function's folder and function.json.
+pub fn function_jsons() -> Vec<(String, Value)> {
+    vec![
+        ("announce".to_owned(), announce()),
+        ("load".to_owned(), load()),
+        ("pull".to_owned(), timer("%PullSchedule%")),
+        ("status".to_owned(), status()),
+        ("sweep".to_owned(), timer("0 */5 * * * *")),
+    ]
+}
+
+/// A file as the repository keeps it: indented, with a line end.
+pub fn as_file(document: &Value) -> String {
+    format!("{document:#}\n")
+}
+
+fn timer(schedule: &str) -> Value {
+    json!({
+        "bindings": [{ "type": "timerTrigger", "direction": "in", "name": "timer", "schedule": schedule }],
+    })
+}
+
+/// Deferred binding: the host sends a landed blob's address and not its content.
+fn announce() -> Value {
+    json!({
+        "bindings": [{
+            "type": "blobTrigger",
+            "direction": "in",
+            "name": "blob",
+            "path": "landing/{name}",
+            "connection": "LandingStorage",
+            "dataType": "binary",
+            "properties": { "supportsDeferredBinding": true },
+        }],
+    })
+}
+
+/// The retries outlast a serverless database that wakes up, which takes about a minute; what still fails then is left to
+/// sweep, since a retry without end would hold up every other file of the partition.
+fn load() -> Value {
+    json!({
+        "bindings": [{
+            "type": "eventHubTrigger",
+            "direction": "in",
+            "name": "events",
+            "eventHubName": "files",
+            "connection": "EventHubConnection",
+            "consumerGroup": "$Default",
+            "cardinality": "many",
+            "dataType": "binary",
+        }],
+        "retry": {
+            "strategy": "exponentialBackoff",
+            "maxRetryCount": 5,
+            "minimumInterval": "00:00:05",
+            "maximumInterval": "00:02:00",
+        },
+    })
+}
+
+fn status() -> Value {
+    json!({
+        "bindings": [
+            {
+                "type": "httpTrigger",
+                "direction": "in",
+                "name": "request",
+                "authLevel": "function",
+                "methods": ["get"],
+                "route": "status",
+            },
+            { "type": "http", "direction": "out", "name": "response" },
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    fn files() -> Vec<(PathBuf, String)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let function_files = function_jsons().into_iter().map(|(folder, document)| {
+            (root.join(FUNCTIONS_FOLDER).join(folder).join("function.json"), as_file(&document))
+        });
+        function_files.chain([(root.join("host.json"), as_file(&host_json()))]).collect()
+    }
+
+    #[test]
+    fn the_repositorys_json_files_are_what_is_generated() {
+        if std::env::var_os("MILLRACE_WRITE_APP").is_some() {
+            for (path, text) in files() {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+        }
+        for (path, text) in files() {
+            let kept = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(
+                kept,
+                text,
+                "{} differs: run `MILLRACE_WRITE_APP=1 cargo test --release --lib app::` and commit it",
+                path.display()
+            );
+        }
+    }
+
+    #[test]
+    fn no_folder_holds_a_function_that_is_not_generated() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FUNCTIONS_FOLDER);
+        let mut kept: Vec<_> =
+            folder.read_dir().unwrap().map(|child| child.unwrap().file_name().into_string().unwrap()).collect();
+        kept.sort();
+        assert_eq!(kept, function_jsons().into_iter().map(|(folder, _)| folder).collect::<Vec<_>>());
+    }
+
+    #[cfg(feature = "dev")]
+    #[test]
+    fn the_stand_in_reads_the_repositorys_app() {
+        let settings = crate::standin::Settings::from([("PullSchedule".to_owned(), "*/2 * * * * *".to_owned())]);
+        let app = crate::standin::App::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
+        assert_eq!(app.functions.len(), 5);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use thiserror::Error;
@@ -26,7 +26,8 @@ impl Schedule {
     /// The moment after `now` at which the timer fires next; `None` for a date that never comes.
     pub fn next_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
-            Schedule::Cron(cron) => cron.find_next_occurrence(&now, false).ok(),
+            // croner would carry the fraction of the second over into its answer.
+            Schedule::Cron(cron) => cron.find_next_occurrence(&now.trunc_subsecs(0), false).ok(),
             Schedule::Every(interval) => now.checked_add_signed(*interval),
         }
     }
