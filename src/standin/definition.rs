@@ -79,12 +79,20 @@ impl App {
     /// `root/functions`.
     pub fn read(root: &Path, settings: &Settings) -> Result<App, DefinitionError> {
         let path = root.join("host.json");
-        let host = Document { json: read_json(&path)?, path, settings };
+        let host = Document {
+            json: read_json(&path)?,
+            path,
+            settings,
+        };
         let forwards_http = host.json["customHandler"]["enableForwardingHttpRequest"] == true;
         let default_retry = host.retry()?;
         let mut functions = Vec::new();
         for path in function_files(root)? {
-            let document = Document { json: read_json(&path)?, path, settings };
+            let document = Document {
+                json: read_json(&path)?,
+                path,
+                settings,
+            };
             let function = document.function(default_retry.clone())?;
             if matches!(function.trigger, Trigger::Http { .. }) && !forwards_http {
                 return Err(host.fault(format!(
@@ -103,10 +111,16 @@ impl App {
         Ok(App {
             function_timeout: host.timeout()?,
             initialization_timeout: host.initialization_timeout()?,
-            stderr_is_for_errors_only: host.json["customHandler"]["description"]["useStdErrorStreamForErrorsOnly"] != false,
-            route_prefix: extensions["http"]["routePrefix"].as_str().unwrap_or("api").trim_matches('/').to_owned(),
+            stderr_is_for_errors_only: host.json["customHandler"]["description"]["useStdErrorStreamForErrorsOnly"]
+                != false,
+            route_prefix: extensions["http"]["routePrefix"]
+                .as_str()
+                .unwrap_or("api")
+                .trim_matches('/')
+                .to_owned(),
             max_event_batch_size: host.number("extensions.eventHubs.maxEventBatchSize", 100)? as usize,
-            max_blobs_at_once: host.number("extensions.blobs.maxDegreeOfParallelism", default_blobs_at_once())? as usize,
+            max_blobs_at_once: host.number("extensions.blobs.maxDegreeOfParallelism", default_blobs_at_once())?
+                as usize,
             poison_blob_threshold: host.number("extensions.blobs.poisonBlobThreshold", 5)?,
             root: root.to_owned(),
             functions,
@@ -128,7 +142,10 @@ fn function_files(root: &Path) -> Result<Vec<PathBuf>, DefinitionError> {
             Err(source) => return Err(DefinitionError::Read { path: folder, source }),
         };
         for child in listed {
-            let child = child.map_err(|source| DefinitionError::Read { path: folder.clone(), source })?;
+            let child = child.map_err(|source| DefinitionError::Read {
+                path: folder.clone(),
+                source,
+            })?;
             let path = child.path().join("function.json");
             if path.is_file() {
                 found.push(path);
@@ -139,9 +156,15 @@ fn function_files(root: &Path) -> Result<Vec<PathBuf>, DefinitionError> {
 }
 
 fn read_json(path: &Path) -> Result<Value, DefinitionError> {
-    let text = fs::read(path).map_err(|source| DefinitionError::Read { path: path.to_owned(), source })?;
+    let text = fs::read(path).map_err(|source| DefinitionError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let without_mark = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    serde_json::from_slice(without_mark).map_err(|source| DefinitionError::Json { path: path.to_owned(), source })
+    serde_json::from_slice(without_mark).map_err(|source| DefinitionError::Json {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 struct Document<'a> {
@@ -152,7 +175,10 @@ struct Document<'a> {
 
 impl Document<'_> {
     fn fault(&self, fault: impl Into<String>) -> DefinitionError {
-        DefinitionError::Fault { path: self.path.clone(), fault: fault.into() }
+        DefinitionError::Fault {
+            path: self.path.clone(),
+            fault: fault.into(),
+        }
     }
 
     fn number(&self, member: &str, otherwise: u32) -> Result<u32, DefinitionError> {
@@ -160,7 +186,10 @@ impl Document<'_> {
         if value.is_null() {
             return Ok(otherwise);
         }
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
+        let number = value
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| *number > 0);
         number.ok_or_else(|| self.fault(format!("{member} is {value}: it must be a whole number above 0")))
     }
 
@@ -191,9 +220,17 @@ impl Document<'_> {
     }
 
     fn function(&self, default_retry: Option<RetryPolicy>) -> Result<Function, DefinitionError> {
-        let folder = self.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let folder = self
+            .path
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if !is_function_name(&folder) {
-            return Err(self.fault("the folder's name must be a letter and then letters, digits, `-` or `_`, and not `host`"));
+            return Err(
+                self.fault("the folder's name must be a letter and then letters, digits, `-` or `_`, and not `host`")
+            );
         }
         let bindings = self.json["bindings"].as_array().map(Vec::as_slice).unwrap_or_default();
         let is_trigger = |binding: &&Value| binding["type"].as_str().is_some_and(|kind| kind.ends_with("Trigger"));
@@ -213,7 +250,10 @@ impl Document<'_> {
     fn trigger(&self, binding: &Value) -> Result<Trigger, DefinitionError> {
         match binding["type"].as_str().unwrap_or_default() {
             "timerTrigger" => Ok(Trigger::Timer {
-                schedule: self.text(binding, "schedule")?.parse().map_err(|e: super::schedule::BadSchedule| self.fault(e.to_string()))?,
+                schedule: self
+                    .text(binding, "schedule")?
+                    .parse()
+                    .map_err(|e: super::schedule::BadSchedule| self.fault(e.to_string()))?,
                 use_monitor: binding["useMonitor"] != false,
                 run_on_startup: binding["runOnStartup"] == true,
             }),
@@ -227,36 +267,58 @@ impl Document<'_> {
     fn blob_trigger(&self, binding: &Value) -> Result<Trigger, DefinitionError> {
         let defers = &binding["properties"]["supportsDeferredBinding"];
         if defers != true && defers.as_str() != Some("true") {
-            return Err(self.fault("set properties.supportsDeferredBinding to true: the stand-in sends addresses, not contents"));
+            return Err(self
+                .fault("set properties.supportsDeferredBinding to true: the stand-in sends addresses, not contents"));
         }
         let path = self.text(binding, "path")?;
         let parts = path.split_once('/').and_then(|(container, rest)| {
             let token = rest.strip_prefix('{')?.strip_suffix('}')?;
             let is_plain = !container.is_empty() && !token.is_empty() && !token.contains(['{', '}']);
-            is_plain.then(|| Trigger::Blob { container: container.to_owned(), token: token.to_owned() })
+            is_plain.then(|| Trigger::Blob {
+                container: container.to_owned(),
+                token: token.to_owned(),
+            })
         });
-        parts.ok_or_else(|| self.fault(format!("path is `{path}`: the stand-in knows `container/{{name}}` only")))
+        parts.ok_or_else(|| {
+            self.fault(format!(
+                "path is `{path}`: the stand-in knows `container/{{name}}` only"
+            ))
+        })
     }
 
     fn event_hub_trigger(&self, binding: &Value) -> Result<Trigger, DefinitionError> {
         if binding["cardinality"] != "many" || binding["dataType"] != "binary" {
-            return Err(self.fault("set cardinality to `many` and dataType to `binary`: the stand-in sends nothing else"));
+            return Err(
+                self.fault("set cardinality to `many` and dataType to `binary`: the stand-in sends nothing else")
+            );
         }
         let consumer_group = match binding["consumerGroup"] {
             Value::Null => "$Default".to_owned(),
             _ => self.text(binding, "consumerGroup")?,
         };
-        Ok(Trigger::EventHub { hub: self.text(binding, "eventHubName")?, consumer_group })
+        Ok(Trigger::EventHub {
+            hub: self.text(binding, "eventHubName")?,
+            consumer_group,
+        })
     }
 
     fn http_trigger(&self, binding: &Value) -> Result<Trigger, DefinitionError> {
         let route = self.text(binding, "route")?;
         if route.contains(['{', '}', '*']) {
-            return Err(self.fault(format!("route is `{route}`: the stand-in knows routes without parameters only")));
+            return Err(self.fault(format!(
+                "route is `{route}`: the stand-in knows routes without parameters only"
+            )));
         }
         let methods = binding["methods"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let methods = methods.iter().filter_map(Value::as_str).map(str::to_ascii_uppercase).collect();
-        Ok(Trigger::Http { route: route.trim_matches('/').to_owned(), methods })
+        let methods = methods
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_ascii_uppercase)
+            .collect();
+        Ok(Trigger::Http {
+            route: route.trim_matches('/').to_owned(),
+            methods,
+        })
     }
 
     /// A text member with its `%NAME%`s resolved.
@@ -271,7 +333,9 @@ impl Document<'_> {
                 continue;
             }
             let value = self.settings.get(part).ok_or_else(|| {
-                self.fault(format!("`%{part}%` does not resolve to a value: set `{part}` in local.settings.json or the environment"))
+                self.fault(format!(
+                    "`%{part}%` does not resolve to a value: set `{part}` in local.settings.json or the environment"
+                ))
             })?;
             resolved.push_str(value);
         }
@@ -291,7 +355,9 @@ fn is_function_name(name: &str) -> bool {
 /// `hh:mm:ss` above zero.
 pub(super) fn parse_span(text: &str) -> Option<Duration> {
     let parts: Vec<u64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let [hours, minutes, seconds] = parts[..] else { return None };
+    let [hours, minutes, seconds] = parts[..] else {
+        return None;
+    };
     let is_span = hours <= 23 && minutes <= 59 && seconds <= 59 && hours + minutes + seconds > 0;
     is_span.then(|| Duration::from_secs(hours * 3600 + minutes * 60 + seconds))
 }

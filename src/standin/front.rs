@@ -19,8 +19,16 @@ const BODY_LIMIT_BYTES: usize = 104_857_600;
 
 /// Headers that belong to one connection (RFC 9110, section 7.6.1), or that the next hop writes itself.
 const HOP_BY_HOP: [&str; 10] = [
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
-    "upgrade", "host", "content-length",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "content-length",
 ];
 
 pub(super) struct Front {
@@ -33,9 +41,32 @@ impl Front {
     }
 }
 
+impl Drop for Front {
+    fn drop(&mut self) {
+        // The order to stop is sent by the call; the future would only wait for the end.
+        drop(self.handle.stop(false));
+    }
+}
+
 /// Opens the socket and serves until stopped.
 pub(super) async fn serve(shared: Arc<Shared>, address: SocketAddr) -> Result<Front, HostError> {
-    let data = web::Data::from(shared.clone());
+    let (front, bound) = start(shared.clone(), address)?;
+    let routes = shared.app.functions.iter().filter_map(|function| {
+        let route = path_of(&shared.app, function)?;
+        Some((function.name.clone(), format!("http://{bound}{route}")))
+    });
+    shared
+        .reporter
+        .report(HostEvent::Listening {
+            address: bound,
+            routes: routes.collect(),
+        })
+        .await;
+    Ok(front)
+}
+
+fn start(shared: Arc<Shared>, address: SocketAddr) -> Result<(Front, SocketAddr), HostError> {
+    let data = web::Data::from(shared);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
@@ -53,16 +84,13 @@ pub(super) async fn serve(shared: Arc<Shared>, address: SocketAddr) -> Result<Fr
     let running = server.run();
     let handle = running.handle();
     tokio::spawn(running);
-    let routes = shared.app.functions.iter().filter_map(|function| {
-        let route = path_of(&shared.app, function)?;
-        Some((function.name.clone(), format!("http://{bound}{route}")))
-    });
-    shared.reporter.report(HostEvent::Listening { address: bound, routes: routes.collect() }).await;
-    Ok(Front { handle })
+    Ok((Front { handle }, bound))
 }
 
 async fn welcome() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("The host is up and running.\n")
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body("The host is up and running.\n")
 }
 
 async fn host_status() -> HttpResponse {
@@ -71,11 +99,19 @@ async fn host_status() -> HttpResponse {
 
 /// `POST /admin/functions/<name>`: 202 at once, and the run goes on by itself, also beside a scheduled one.
 async fn run_by_hand(shared: web::Data<Shared>, name: web::Path<String>) -> HttpResponse {
-    let Some(function) = shared.app.functions.iter().find(|function| function.name.eq_ignore_ascii_case(&name)) else {
+    let Some(function) = shared
+        .app
+        .functions
+        .iter()
+        .find(|function| function.name.eq_ignore_ascii_case(&name))
+    else {
         return refused(StatusCode::NOT_FOUND, format!("there is no function `{name}`"));
     };
     if !matches!(function.trigger, Trigger::Timer { .. }) {
-        return refused(StatusCode::BAD_REQUEST, format!("function `{name}` is no timer: only timers are run by hand here"));
+        return refused(
+            StatusCode::BAD_REQUEST,
+            format!("function `{name}` is no timer: only timers are run by hand here"),
+        );
     }
     let function = function.clone();
     actix_web::rt::spawn(async move {
@@ -88,10 +124,19 @@ async fn run_by_hand(shared: web::Data<Shared>, name: web::Path<String>) -> Http
 }
 
 async fn forward(shared: web::Data<Shared>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
-    let called = shared.app.functions.iter().find(|function| is_called_by(&shared.app, function, &request));
-    let Some(function) = called else { return HttpResponse::NotFound().finish() };
+    let called = shared
+        .app
+        .functions
+        .iter()
+        .find(|function| is_called_by(&shared.app, function, &request));
+    let Some(function) = called else {
+        return HttpResponse::NotFound().finish();
+    };
     let Some(forwarded) = to_forward(&request, body) else {
-        return refused(StatusCode::BAD_REQUEST, "the request's method or headers cannot be forwarded".to_owned());
+        return refused(
+            StatusCode::BAD_REQUEST,
+            "the request's method or headers cannot be forwarded".to_owned(),
+        );
     };
     match shared.invoker.forward(function, forwarded).await {
         Ok(response) => answer(response).await,
@@ -101,14 +146,22 @@ async fn forward(shared: web::Data<Shared>, request: HttpRequest, body: web::Byt
 }
 
 fn path_of(app: &super::App, function: &Function) -> Option<String> {
-    let Trigger::Http { route, .. } = &function.trigger else { return None };
-    let prefix = if app.route_prefix.is_empty() { String::new() } else { format!("/{}", app.route_prefix) };
+    let Trigger::Http { route, .. } = &function.trigger else {
+        return None;
+    };
+    let prefix = if app.route_prefix.is_empty() {
+        String::new()
+    } else {
+        format!("/{}", app.route_prefix)
+    };
     Some(format!("{prefix}/{route}"))
 }
 
 /// Routes match in any case, as in ASP.NET.
 fn is_called_by(app: &super::App, function: &Function, request: &HttpRequest) -> bool {
-    let Trigger::Http { methods, .. } = &function.trigger else { return false };
+    let Trigger::Http { methods, .. } = &function.trigger else {
+        return false;
+    };
     let called = request.path().trim_end_matches('/');
     let path_matches = path_of(app, function).is_some_and(|path| path.eq_ignore_ascii_case(called));
     path_matches && (methods.is_empty() || methods.iter().any(|method| method == request.method().as_str()))
@@ -124,8 +177,16 @@ fn to_forward(request: &HttpRequest, body: web::Bytes) -> Option<ForwardedReques
         headers.append(name, reqwest::header::HeaderValue::from_bytes(value.as_bytes()).ok()?);
     }
     let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).ok()?;
-    let path_and_query = request.uri().path_and_query().map_or("/".to_owned(), ToString::to_string);
-    Some(ForwardedRequest { method, path_and_query, headers, body })
+    let path_and_query = request
+        .uri()
+        .path_and_query()
+        .map_or("/".to_owned(), ToString::to_string);
+    Some(ForwardedRequest {
+        method,
+        path_and_query,
+        headers,
+        body,
+    })
 }
 
 async fn answer(response: reqwest::Response) -> HttpResponse {

@@ -30,7 +30,12 @@ pub(super) struct Invoker {
 
 impl Invoker {
     /// Invokes a function with an envelope, retries included. All tries share one invocation id.
-    pub(super) async fn invoke(&self, function: &Function, reason: &str, mut request: Value) -> Result<InvocationResult, String> {
+    pub(super) async fn invoke(
+        &self,
+        function: &Function,
+        reason: &str,
+        mut request: Value,
+    ) -> Result<InvocationResult, String> {
         let _in_flight = self.progress.invocation();
         let id = Uuid::new_v4();
         let mut last_failure: Option<String> = None;
@@ -39,7 +44,9 @@ impl Invoker {
                 envelope::set_retry_context(&mut request, retry, policy.limit(), last_failure.as_deref());
             }
             let started = self.started(function, id, reason).await;
-            let outcome = self.within_the_timeout(function, id, self.post(function, id, &request)).await;
+            let outcome = self
+                .within_the_timeout(function, id, self.post(function, id, &request))
+                .await;
             self.ended(function, id, started, &outcome).await;
             let failure = match outcome {
                 Ok(result) => return Ok(result),
@@ -55,10 +62,20 @@ impl Invoker {
     }
 
     /// Forwards an HTTP request as it came; its response goes back as it is, whatever its status.
-    pub(super) async fn forward(&self, function: &Function, request: ForwardedRequest) -> Result<reqwest::Response, String> {
+    pub(super) async fn forward(
+        &self,
+        function: &Function,
+        request: ForwardedRequest,
+    ) -> Result<reqwest::Response, String> {
         let _in_flight = self.progress.invocation();
         let id = Uuid::new_v4();
-        let started = self.started(function, id, "This function was programmatically called via the host APIs.").await;
+        let started = self
+            .started(
+                function,
+                id,
+                "This function was programmatically called via the host APIs.",
+            )
+            .await;
         let sending = async {
             let (client, generation) = self.ready_handler().await;
             let url = format!("http://127.0.0.1:{}{}", self.handler.port, request.path_and_query);
@@ -73,7 +90,10 @@ impl Invoker {
             (generation, sent.map_err(|failure| chain(&failure)))
         };
         let outcome = self.within_the_timeout(function, id, sending).await;
-        let summary = outcome.as_ref().map(|_| InvocationResult::default()).map_err(String::clone);
+        let summary = outcome
+            .as_ref()
+            .map(|_| InvocationResult::default())
+            .map_err(String::clone);
         self.ended(function, id, started, &summary).await;
         outcome
     }
@@ -81,7 +101,9 @@ impl Invoker {
     async fn post(&self, function: &Function, id: Uuid, request: &Value) -> (u64, Result<InvocationResult, String>) {
         let (client, generation) = self.ready_handler().await;
         // A body of unknown length, as the real host sends it in Azure.
-        let body = stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(request.to_string())));
+        let body = stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(
+            request.to_string(),
+        )));
         let sent = client
             .post(format!("http://127.0.0.1:{}/{}", self.handler.port, function.name))
             .header("X-Azure-Functions-HostVersion", HOST_VERSION)
@@ -96,7 +118,11 @@ impl Invoker {
             Err(failure) => return (generation, Err(chain(&failure))),
         };
         let status = response.status().as_u16();
-        let content_type = response.headers().get("Content-Type").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let content_type = response
+            .headers()
+            .get("Content-Type")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         let body = match response.bytes().await {
             Ok(body) => body,
             Err(failure) => return (generation, Err(chain(&failure))),
@@ -122,7 +148,9 @@ impl Invoker {
         id: Uuid,
         work: impl Future<Output = (u64, Result<T, String>)>,
     ) -> Result<T, String> {
-        let Some(limit) = self.app.function_timeout else { return work.await.1 };
+        let Some(limit) = self.app.function_timeout else {
+            return work.await.1;
+        };
         match tokio::time::timeout(limit, work).await {
             Ok((_, outcome)) => outcome,
             Err(_) => {
@@ -130,7 +158,10 @@ impl Invoker {
                     // A full queue means that the same generation is about to be killed anyway.
                     let _ = self.handler.restarts.try_send(*generation);
                 }
-                Err(format!("timeout value of {limit:?} exceeded by function `{}` (Id: {id}): the handler is restarted", function.name))
+                Err(format!(
+                    "timeout value of {limit:?} exceeded by function `{}` (Id: {id}): the handler is restarted",
+                    function.name
+                ))
             }
         }
     }
@@ -151,7 +182,11 @@ impl Invoker {
     }
 
     async fn started(&self, function: &Function, id: Uuid, reason: &str) -> Instant {
-        let event = HostEvent::InvocationStarted { function: function.name.clone(), id, reason: reason.to_owned() };
+        let event = HostEvent::InvocationStarted {
+            function: function.name.clone(),
+            id,
+            reason: reason.to_owned(),
+        };
         self.reporter.report(event).await;
         Instant::now()
     }
@@ -165,7 +200,13 @@ impl Invoker {
                 (Vec::new(), Some(failure.clone()))
             }
         };
-        let event = HostEvent::InvocationEnded { function: function.name.clone(), id, failure, logs, took };
+        let event = HostEvent::InvocationEnded {
+            function: function.name.clone(),
+            id,
+            failure,
+            logs,
+            took,
+        };
         self.reporter.report(event).await;
     }
 }

@@ -135,7 +135,10 @@ pub enum HostError {
     #[error(transparent)]
     State(#[from] StateError),
     #[error("address {address} cannot be listened on: stop what uses it, or choose another port")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     #[error("no free port for the handler on 127.0.0.1")]
     NoFreePort { source: std::io::Error },
     #[error("handler `{}` cannot be started", program.display())]
@@ -146,7 +149,9 @@ pub enum HostError {
     HandlerGaveUp { reason: String },
     #[error("the handler was not ready within {waited:?}")]
     HandlerNotReady { waited: Duration },
-    #[error("function `{function}` watches container `{container}`, which is not one of landing, quarantine, curated, millrace-state")]
+    #[error(
+        "function `{function}` watches container `{container}`, which is not one of landing, quarantine, curated, millrace-state"
+    )]
     NoContainer { function: String, container: String },
     #[error("function `{function}` cannot read its hub")]
     Hub { function: String, source: JournalError },
@@ -158,7 +163,7 @@ pub enum HostError {
 /// end the real one. `events` must be read all the time: the host waits for it. The handler is killed before this
 /// returns, and when the future is dropped; invocations that were in flight are delivered again by the next host.
 ///
-/// Needs tokio's multi-threaded runtime or a `LocalSet`-free current-thread one; starts one thread for HTTP.
+/// Starts one thread for HTTP.
 pub async fn run_host(
     options: HostOptions,
     events: mpsc::Sender<HostEvent>,
@@ -166,12 +171,18 @@ pub async fn run_host(
 ) -> Result<(), HostError> {
     let reporter = Reporter::new(events);
     let app = Arc::new(App::read(&options.app, &options.settings)?);
-    let state = State::open(&options.state)?;
+    let (state, _state_is_ours) = State::open(&options.state)?;
     let progress = Arc::new(Progress::default());
     let reporter = reporter.noting(progress.clone());
     let (supervisor, handler) = Supervisor::prepare(options.handler, options.settings, app.clone(), reporter.clone())?;
     let (fatal, mut fatal_errors) = mpsc::channel(1);
-    let invoker = Invoker { app: app.clone(), handler, reporter: reporter.clone(), progress: progress.clone(), fatal };
+    let invoker = Invoker {
+        app: app.clone(),
+        handler,
+        reporter: reporter.clone(),
+        progress: progress.clone(),
+        fatal,
+    };
     let shared = Arc::new(Shared {
         app,
         state,
@@ -184,19 +195,24 @@ pub async fn run_host(
 
     let mut tasks = JoinSet::new();
     let front = front::serve(shared.clone(), options.address).await?;
-    let handler_process = tokio::spawn(supervisor.run());
+    let mut handler_process = tokio::spawn(supervisor.run());
     let _kill_with_us = AbortOnDrop(handler_process.abort_handle());
     start_listeners(&shared, &mut tasks).await?;
 
     let outcome = tokio::select! {
         () = stop => Ok(()),
         idle = becomes_idle(&shared.progress), if options.until == Until::Idle => idle,
-        gave_up = handler_process => Err(gave_up.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))),
+        gave_up = &mut handler_process => Err(gave_up.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))),
         Some(error) = fatal_errors.recv() => Err(error),
         error = first_error(&mut tasks) => Err(error),
     };
     tasks.shutdown().await;
     front.stop().await;
+    if !handler_process.is_finished() {
+        handler_process.abort();
+        // It ends as cancelled, and its child has been killed by then.
+        let _ = handler_process.await;
+    }
     reporter.report(HostEvent::Stopped).await;
     outcome
 }
@@ -257,9 +273,17 @@ struct Shared {
 
 impl Shared {
     fn container(&self, name: &str, function: &str) -> Result<Container, HostError> {
-        let known = [&self.containers.landing, &self.containers.quarantine, &self.containers.curated, &self.containers.state];
+        let known = [
+            &self.containers.landing,
+            &self.containers.quarantine,
+            &self.containers.curated,
+            &self.containers.state,
+        ];
         let found = known.into_iter().find(|container| container.name() == name);
-        found.cloned().ok_or_else(|| HostError::NoContainer { function: function.to_owned(), container: name.to_owned() })
+        found.cloned().ok_or_else(|| HostError::NoContainer {
+            function: function.to_owned(),
+            container: name.to_owned(),
+        })
     }
 }
 
@@ -277,11 +301,22 @@ impl Reporter {
 
     /// Keeps the handler's error lines for the message of a host that is stuck.
     fn noting(self, progress: Arc<Progress>) -> Self {
-        Reporter { progress: Some(progress), ..self }
+        Reporter {
+            progress: Some(progress),
+            ..self
+        }
     }
 
     async fn report(&self, event: HostEvent) {
-        if let (Some(progress), HostEvent::HandlerLog { level: LogLevel::Error, line, .. }) = (&self.progress, &event) {
+        if let (
+            Some(progress),
+            HostEvent::HandlerLog {
+                level: LogLevel::Error,
+                line,
+                ..
+            },
+        ) = (&self.progress, &event)
+        {
             progress.note(line.clone());
         }
         // A caller that does not listen any more misses nothing it wants.

@@ -85,7 +85,11 @@ impl Supervisor {
         let port = free_port().map_err(|source| HostError::NoFreePort { source })?;
         let (phase, phase_seen) = watch::channel(Phase::Starting);
         let (restart, restarts) = mpsc::channel(16);
-        let end = HandlerEnd { port, phase: phase_seen, restarts: restart };
+        let end = HandlerEnd {
+            port,
+            phase: phase_seen,
+            restarts: restart,
+        };
         let supervisor = Supervisor {
             command,
             settings,
@@ -112,11 +116,16 @@ impl Supervisor {
             let reason = match end {
                 End::TimedOutInvocation => continue,
                 End::NotReady => {
-                    format!("the handler did not answer within {:?}", self.app.initialization_timeout)
+                    format!(
+                        "the handler did not answer within {:?}",
+                        self.app.initialization_timeout
+                    )
                 }
                 End::Exited(status) => {
                     let reason = self.exit_reason(status);
-                    self.reporter.report(HostEvent::HandlerExited { reason: reason.clone() }).await;
+                    self.reporter
+                        .report(HostEvent::HandlerExited { reason: reason.clone() })
+                        .await;
                     if status.code() == Some(RESTART_EXIT_CODE) {
                         continue;
                     }
@@ -133,8 +142,16 @@ impl Supervisor {
     async fn run_once(&mut self, generation: u64) -> Result<End, HostError> {
         let started = Instant::now();
         let mut child = self.spawn()?;
-        let client = reqwest::Client::builder().no_proxy().build().map_err(|source| HostError::Client { source })?;
-        self.reporter.report(HostEvent::HandlerStarted { process_id: child.id(), port: self.port }).await;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|source| HostError::Client { source })?;
+        self.reporter
+            .report(HostEvent::HandlerStarted {
+                process_id: child.id(),
+                port: self.port,
+            })
+            .await;
         let ready = self.becomes_ready(&client);
         tokio::pin!(ready);
         let early_exit = tokio::select! {
@@ -152,7 +169,11 @@ impl Supervisor {
             None => {}
         }
         self.phase.send_replace(Phase::Ready { generation, client });
-        self.reporter.report(HostEvent::HandlerReady { after: started.elapsed() }).await;
+        self.reporter
+            .report(HostEvent::HandlerReady {
+                after: started.elapsed(),
+            })
+            .await;
         let mut has_exited = false;
         loop {
             tokio::select! {
@@ -191,14 +212,29 @@ impl Supervisor {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| HostError::Start { program: self.command.program.clone(), source })?;
+            .map_err(|source| HostError::Start {
+                program: self.command.program.clone(),
+                source,
+            })?;
         let errors_only = self.app.stderr_is_for_errors_only;
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(console::read_lines(stdout, LogStream::Stdout, errors_only, self.reporter.clone(), None));
+            tokio::spawn(console::read_lines(
+                stdout,
+                LogStream::Stdout,
+                errors_only,
+                self.reporter.clone(),
+                None,
+            ));
         }
         if let Some(stderr) = child.stderr.take() {
             let last_words = Some(self.last_words.clone());
-            tokio::spawn(console::read_lines(stderr, LogStream::Stderr, errors_only, self.reporter.clone(), last_words));
+            tokio::spawn(console::read_lines(
+                stderr,
+                LogStream::Stderr,
+                errors_only,
+                self.reporter.clone(),
+                last_words,
+            ));
         }
         Ok(child)
     }
@@ -210,7 +246,9 @@ impl Supervisor {
         let tries = self.app.initialization_timeout.as_millis() / POLL.as_millis();
         async move {
             for _ in 0..tries {
-                let Some(request) = request.try_clone() else { return false };
+                let Some(request) = request.try_clone() else {
+                    return false;
+                };
                 match request.send().await {
                     Err(refused) if refused.is_connect() => tokio::time::sleep(POLL).await,
                     _ => return true,
@@ -228,7 +266,10 @@ impl Supervisor {
 
     fn too_many_errors(&mut self) -> bool {
         let now = Instant::now();
-        if self.last_error.is_some_and(|last| now.duration_since(last) > ERROR_WINDOW) {
+        if self
+            .last_error
+            .is_some_and(|last| now.duration_since(last) > ERROR_WINDOW)
+        {
             self.errors = 0;
         }
         self.errors += 1;
@@ -237,13 +278,23 @@ impl Supervisor {
     }
 
     fn exit_reason(&self, status: ExitStatus) -> String {
-        let last_words = self.last_words.lock().expect("nothing panics while it holds the last lines");
+        let last_words = self
+            .last_words
+            .lock()
+            .expect("nothing panics while it holds the last lines");
         let lines: Vec<&str> = last_words.iter().map(String::as_str).collect();
-        if lines.is_empty() { format!("the handler ended: {status}") } else { format!("the handler ended: {status}: {}", lines.join(" | ")) }
+        if lines.is_empty() {
+            format!("the handler ended: {status}")
+        } else {
+            format!("the handler ended: {status}: {}", lines.join(" | "))
+        }
     }
 
     fn wait_failed(&self, source: std::io::Error) -> HostError {
-        HostError::Start { program: self.command.program.clone(), source }
+        HostError::Start {
+            program: self.command.program.clone(),
+            source,
+        }
     }
 }
 

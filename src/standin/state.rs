@@ -20,17 +20,23 @@ pub enum StateError {
 
 pub(super) struct State {
     root: PathBuf,
-    /// Held as long as this host lives.
-    _lock: File,
+}
+
+/// Held as long as the host lives: its directory serves no other.
+pub(super) struct StateLock {
+    _file: File,
 }
 
 impl State {
-    pub(super) fn open(root: &Path) -> Result<Self, StateError> {
-        let failed = |source| StateError::File { path: root.to_owned(), source };
+    pub(super) fn open(root: &Path) -> Result<(State, StateLock), StateError> {
+        let failed = |source| StateError::File {
+            path: root.to_owned(),
+            source,
+        };
         fs::create_dir_all(root).map_err(failed)?;
         let lock = File::create(root.join("host.lock")).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(State { root: root.to_owned(), _lock: lock }),
+            Ok(()) => Ok((State { root: root.to_owned() }, StateLock { _file: lock })),
             Err(TryLockError::WouldBlock) => Err(StateError::InUse { path: root.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
@@ -47,7 +53,9 @@ impl State {
 
     pub(super) async fn has(&self, name: &str) -> Result<bool, StateError> {
         let path = self.path(name);
-        tokio::fs::try_exists(&path).await.map_err(|source| StateError::File { path, source })
+        tokio::fs::try_exists(&path)
+            .await
+            .map_err(|source| StateError::File { path, source })
     }
 
     /// Replaces a record as a whole. One record has one writer at a time.
@@ -93,7 +101,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_is_there_until_it_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::open(folder.path()).unwrap();
+        let (state, _lock) = State::open(folder.path()).unwrap();
         assert_eq!(state.get::<u32>("tries/a/b").await.unwrap(), None);
         state.put("tries/a/b", &3).await.unwrap();
         assert_eq!(state.get::<u32>("tries/a/b").await.unwrap(), Some(3));
@@ -106,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_cut_short_counts_as_missing() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::open(folder.path()).unwrap();
+        let (state, _lock) = State::open(folder.path()).unwrap();
         fs::write(folder.path().join("checkpoint.json"), "").unwrap();
         assert_eq!(state.get::<u32>("checkpoint").await.unwrap(), None);
     }

@@ -26,7 +26,11 @@ impl Login {
     }
 
     fn accepts_key(&self, user: &str, key: &PublicKey) -> bool {
-        self.user == user && self.public_key.as_ref().is_some_and(|known| known.key_data() == key.key_data())
+        self.user == user
+            && self
+                .public_key
+                .as_ref()
+                .is_some_and(|known| known.key_data() == key.key_data())
     }
 }
 
@@ -37,7 +41,10 @@ pub(super) struct Accounts {
 
 impl Accounts {
     pub(super) fn new(login: Login, root: Root) -> Self {
-        Accounts { login: Arc::new(login), root }
+        Accounts {
+            login: Arc::new(login),
+            root,
+        }
     }
 }
 
@@ -45,7 +52,11 @@ impl Server for Accounts {
     type Handler = Connection;
 
     fn new_client(&mut self, _peer: Option<SocketAddr>) -> Connection {
-        Connection { login: self.login.clone(), root: self.root.clone(), channels: HashMap::new() }
+        Connection {
+            login: self.login.clone(),
+            root: self.root.clone(),
+            channels: HashMap::new(),
+        }
     }
 }
 

@@ -1,0 +1,208 @@
+//! The stand-in host against a handler that misbehaves on demand: `handler.py`, a child process like the real one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use millrace::clock::Clock;
+use millrace::names::BlobName;
+use millrace::standin::{HandlerCommand, HostError, HostEvent, HostOptions, Settings, Until, run_host};
+use millrace::stations::containers::{Containers, StorageLocation};
+use millrace::stations::hub::HubSender;
+use millrace::stations::hub::journal::JournalHub;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+mod crashes;
+mod deliveries;
+
+/// A generous bound for what takes milliseconds.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// An app folder, its ends and the handler's log, all below one temporary folder.
+struct Bench {
+    folder: tempfile::TempDir,
+    containers: Containers,
+    hub: JournalHub,
+    behaviour: Value,
+}
+
+/// One request that the handler has got.
+#[derive(Debug, Clone)]
+struct Seen {
+    path: String,
+    headers: Value,
+    body: Value,
+}
+
+impl Bench {
+    /// `functions`: name and function.json. The handler answers every call with `{}` unless `behaviour` says otherwise.
+    async fn new(host: Value, functions: &[(&str, Value)], behaviour: Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let app = folder.path().join("app");
+        for (name, function) in functions {
+            fs::create_dir_all(app.join("functions").join(name)).unwrap();
+            fs::write(
+                app.join("functions").join(name).join("function.json"),
+                function.to_string(),
+            )
+            .unwrap();
+        }
+        fs::write(app.join("host.json"), host.to_string()).unwrap();
+        let containers = Containers::open(&StorageLocation::Directory(folder.path().join("storage")))
+            .await
+            .unwrap();
+        let hub = JournalHub::new(folder.path().join("hubs"), Clock::System);
+        Bench {
+            folder,
+            containers,
+            hub,
+            behaviour,
+        }
+    }
+
+    fn options(&self, until: Until) -> HostOptions {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/standin/handler.py");
+        let environment = BTreeMap::from([
+            ("BEHAVIOUR".to_owned(), self.behaviour.to_string()),
+            ("LOG".to_owned(), self.log().to_string_lossy().into_owned()),
+        ]);
+        HostOptions {
+            app: self.folder.path().join("app"),
+            handler: HandlerCommand {
+                program: "python3".into(),
+                arguments: vec![script.into()],
+                environment,
+            },
+            settings: Settings::from([("PullSchedule".to_owned(), "* * * * * *".to_owned())]),
+            address: ([127, 0, 0, 1], 0).into(),
+            state: self.folder.path().join("state"),
+            containers: self.containers.clone(),
+            hub: self.hub.clone(),
+            until,
+        }
+    }
+
+    /// Runs a host in the background.
+    fn start(&self, until: Until) -> Running {
+        let (sender, events) = mpsc::channel(64);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let options = self.options(until);
+        let host = tokio::spawn(run_host(options, sender, async move {
+            // A dropped sender stops the host as well.
+            let _ = stopped.await;
+        }));
+        Running {
+            host,
+            events,
+            _stop: stop,
+        }
+    }
+
+    async fn run_until_idle(&self) -> Result<(), HostError> {
+        let running = self.start(Until::Idle);
+        let (outcome, _) = running.outcome().await;
+        outcome
+    }
+
+    async fn land(&self, name: &str, content: &'static str) {
+        self.containers
+            .landing
+            .put(&BlobName::new(name).unwrap(), Bytes::from(content))
+            .await
+            .unwrap();
+    }
+
+    async fn send(&self, body: &'static str) {
+        self.hub.send("files", "one key", Bytes::from(body)).await.unwrap();
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("requests.ndjson")
+    }
+
+    /// The requests for one function so far, oldest first.
+    fn seen(&self, path: &str) -> Vec<Seen> {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let requests = entries.map(|entry| Seen {
+            path: entry["path"].as_str().unwrap().to_owned(),
+            headers: entry["headers"].clone(),
+            body: serde_json::from_str(entry["body"].as_str().unwrap()).unwrap_or(Value::Null),
+        });
+        requests.filter(|request| request.path.starts_with(path)).collect()
+    }
+}
+
+impl Seen {
+    fn header(&self, name: &str) -> Option<String> {
+        let headers = self.headers.as_object()?;
+        let (_, value) = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        value.as_str().map(str::to_owned)
+    }
+}
+
+struct Running {
+    host: tokio::task::JoinHandle<Result<(), HostError>>,
+    events: mpsc::Receiver<HostEvent>,
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Running {
+    /// Waits until an event answers `wanted`.
+    async fn until<T>(&mut self, mut wanted: impl FnMut(HostEvent) -> Option<T>) -> T {
+        let search = async {
+            while let Some(event) = self.events.recv().await {
+                if let Some(found) = wanted(event) {
+                    return found;
+                }
+            }
+            panic!("the host ended before the event came")
+        };
+        tokio::time::timeout(BOUND, search)
+            .await
+            .expect("the event comes within the bound")
+    }
+
+    /// Waits for the end of the host, with all events on the way.
+    async fn outcome(mut self) -> (Result<(), HostError>, Vec<HostEvent>) {
+        let mut events = Vec::new();
+        let all = async {
+            while let Some(event) = self.events.recv().await {
+                events.push(event);
+            }
+            self.host.await.unwrap()
+        };
+        let outcome = tokio::time::timeout(BOUND, all)
+            .await
+            .expect("the host ends within the bound");
+        (outcome, events)
+    }
+}
+
+fn timer() -> Value {
+    json!({"bindings": [{"type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "%PullSchedule%"}]})
+}
+
+fn blob() -> Value {
+    json!({"bindings": [{
+        "type": "blobTrigger", "direction": "in", "name": "blob", "path": "landing/{name}", "connection": "LandingStorage",
+        "dataType": "binary", "properties": {"supportsDeferredBinding": true},
+    }]})
+}
+
+fn hub(retries: u32) -> Value {
+    json!({
+        "bindings": [{
+            "type": "eventHubTrigger", "direction": "in", "name": "events", "eventHubName": "files",
+            "connection": "EventHubConnection", "cardinality": "many", "dataType": "binary",
+        }],
+        "retry": {"strategy": "fixedDelay", "maxRetryCount": retries, "delayInterval": "00:00:01"},
+    })
+}
+
+fn nothing_pending() -> Value {
+    json!([{"body": {"Outputs": {}, "Logs": [], "ReturnValue": {"pending": 0, "failed": 0}}}])
+}
