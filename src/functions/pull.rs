@@ -70,15 +70,28 @@ pub async fn pull(sources: &[PullSource], stations: &PullStations, clock: &Clock
     let spare_transfers = Semaphore::new(SPARE_TRANSFERS);
     let pulls = sources.iter().map(|source| async {
         let report = Mutex::new(SourceReport::new(&source.feed, source.source.name.as_ref()));
-        let context = Context { source, stations, clock, deadline, spare_transfers: &spare_transfers, report: &report };
+        let context = Context {
+            source,
+            stations,
+            clock,
+            deadline,
+            spare_transfers: &spare_transfers,
+            report: &report,
+        };
         if timeout_at(deadline + GRACE, context.pull()).await.is_err() {
-            context.fail(None, "cut off at the deadline: the server does not answer in time".to_owned());
+            context.fail(
+                None,
+                "cut off at the deadline: the server does not answer in time".to_owned(),
+            );
         }
         report.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
     });
     let sources = join_all(pulls).await;
     let share_failure = share::remove_orphans(stations.share.as_ref(), clock.now()).await.err();
-    PullReport { sources, share_failure: share_failure.map(|error| said_in_full(&error)) }
+    PullReport {
+        sources,
+        share_failure: share_failure.map(|error| said_in_full(&error)),
+    }
 }
 
 /// One source's part of a pull.
@@ -135,7 +148,10 @@ impl Context<'_> {
             self.carry_from(&queue, endpoint, &directory, session)
         });
         join_all(transfers).await;
-        let left = queue.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).len();
+        let left = queue
+            .into_inner()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .len();
         self.report().waiting += left;
         Ok(())
     }
@@ -155,11 +171,19 @@ impl Context<'_> {
     async fn keep_records(&self, plan: &Plan) -> Result<(), PullError> {
         let (state, now) = (&self.stations.state, self.clock.now());
         let looks = plan.new.iter().map(|candidate| async move {
-            pulled::write_look(state, &candidate.key, version_of(&candidate.file), now).await.map(|_| ())
+            pulled::write_look(state, &candidate.key, version_of(&candidate.file), now)
+                .await
+                .map(|_| ())
         });
         let retirements = plan.stale.iter().map(|record| pulled::retire(state, record));
-        stream::iter(looks).buffer_unordered(RECORDS_AT_A_TIME).try_collect::<()>().await?;
-        stream::iter(retirements).buffer_unordered(RECORDS_AT_A_TIME).try_collect::<()>().await?;
+        stream::iter(looks)
+            .buffer_unordered(RECORDS_AT_A_TIME)
+            .try_collect::<()>()
+            .await?;
+        stream::iter(retirements)
+            .buffer_unordered(RECORDS_AT_A_TIME)
+            .try_collect::<()>()
+            .await?;
         Ok(())
     }
 
@@ -175,7 +199,9 @@ impl Context<'_> {
         let is_first = session.is_some();
         while !self.is_over() && !lock(queue).is_empty() {
             let _place = if is_first { None } else { self.spare_place().await };
-            let Some(candidate) = lock(queue).pop_front() else { return };
+            let Some(candidate) = lock(queue).pop_front() else {
+                return;
+            };
             if self.is_over() {
                 return lock(queue).push_front(candidate);
             }
@@ -201,7 +227,10 @@ impl Context<'_> {
 
     /// `None` when the time is up.
     async fn spare_place(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        timeout_at(self.deadline, self.spare_transfers.acquire()).await.ok()?.ok()
+        timeout_at(self.deadline, self.spare_transfers.acquire())
+            .await
+            .ok()?
+            .ok()
     }
 
     async fn carry_one(&self, sftp: &dyn Sftp, directory: &RemotePath, candidate: &Candidate) -> Result<(), PullError> {
@@ -242,7 +271,10 @@ impl Context<'_> {
 }
 
 fn version_of(file: &RemoteFile) -> FileVersion {
-    FileVersion { size_bytes: file.size_bytes, modified: file.modified.timestamp() }
+    FileVersion {
+        size_bytes: file.size_bytes,
+        modified: file.modified.timestamp(),
+    }
 }
 
 /// Holders do plain arithmetic; a poisoned lock guards sound data.

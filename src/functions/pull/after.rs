@@ -29,7 +29,9 @@ impl Context<'_> {
     ) -> Result<(), PullError> {
         for record in &pending.records {
             // Another pull has finished it.
-            let Some(mut landed) = pulled::read(&self.stations.state, record).await? else { continue };
+            let Some(mut landed) = pulled::read(&self.stations.state, record).await? else {
+                continue;
+            };
             if record.state() == RecordState::Landed {
                 landed.at_source = self.declared();
             }
@@ -54,13 +56,20 @@ impl Context<'_> {
         landed: &LandedFile,
     ) -> Result<(), PullError> {
         let key = landed.key();
-        let Some(below) = key.path_in(self.source.source.name.as_ref()) else { return Ok(()) };
+        let Some(below) = key.path_in(self.source.source.name.as_ref()) else {
+            return Ok(());
+        };
         let original = directory.join(below)?;
         if let AtSource::Keep = landed.at_source {
             return Ok(());
         }
         self.refuse_move_onto_itself(directory, landed)?;
-        pulled::write(&self.stations.state, landed, &landed.record_name(RecordState::Finishing)).await?;
+        pulled::write(
+            &self.stations.state,
+            landed,
+            &landed.record_name(RecordState::Finishing),
+        )
+        .await?;
 
         let private = private_name(&original, landed)?;
         if sftp.stat(&private).await?.is_none() {
@@ -125,7 +134,11 @@ impl Context<'_> {
             sftp.create_directory(&parent).await?;
         }
         let time = file.modified.format("%Y%m%dT%H%M%SZ");
-        let suffixes = [String::new(), format!(".{time}"), format!(".{time}.{}", file.size_bytes)];
+        let suffixes = [
+            String::new(),
+            format!(".{time}"),
+            format!(".{time}.{}", file.size_bytes),
+        ];
         let mut occupied = None;
         for suffix in suffixes {
             let name = RemotePath::new([target.as_bytes(), suffix.as_bytes()].concat())?;
@@ -152,7 +165,9 @@ impl Context<'_> {
         let version = version_of(&file);
         let records: Vec<RecordName> = pulled::list_of_file(&self.stations.state, &key).try_collect().await?;
         let has_landed = |is_meant: &dyn Fn(FileVersion) -> bool| {
-            records.iter().any(|record| record.state() == RecordState::Landed && is_meant(record.version()))
+            records
+                .iter()
+                .any(|record| record.state() == RecordState::Landed && is_meant(record.version()))
         };
         // A newer version landed meanwhile, or this one did in a tick that was killed before it could go on.
         if has_landed(&|other| other.modified > version.modified || other == version) {
@@ -177,8 +192,18 @@ impl Context<'_> {
             }
             return Ok(false);
         }
-        let older = records.into_iter().filter(|record| record.state() == RecordState::Landed).collect();
-        let candidate = Candidate { file, key, first_seen, looks, landed: None, older };
+        let older = records
+            .into_iter()
+            .filter(|record| record.state() == RecordState::Landed)
+            .collect();
+        let candidate = Candidate {
+            file,
+            key,
+            first_seen,
+            looks,
+            landed: None,
+            older,
+        };
         match self.carry(sftp, &candidate).await? {
             Carried::Landed(pulled_now) | Carried::Unchanged(pulled_now) => {
                 self.report().pulled += 1;
@@ -201,7 +226,9 @@ impl Context<'_> {
     fn refuse_move_onto_itself(&self, directory: &RemotePath, landed: &LandedFile) -> Result<(), PullError> {
         match &landed.at_source {
             AtSource::Move(archive) if RemotePath::new(archive.as_str())? == *directory => {
-                Err(PullError::MoveOntoItself { directory: archive.clone() })
+                Err(PullError::MoveOntoItself {
+                    directory: archive.clone(),
+                })
             }
             _ => Ok(()),
         }

@@ -54,8 +54,12 @@ impl Context<'_> {
         let file = &candidate.file;
         let blob = candidate.key.landing_blob()?;
         let version = version_of(file);
-        let staged_name =
-            StagedName::of(&self.source.feed, candidate.key.path(), version.size_bytes, version.modified);
+        let staged_name = StagedName::of(
+            &self.source.feed,
+            candidate.key.path(),
+            version.size_bytes,
+            version.modified,
+        );
 
         let present = self.stations.landing.head(&blob).await?;
         let sha256 = match self.stage(sftp, file, &staged_name).await? {
@@ -79,7 +83,10 @@ impl Context<'_> {
             }
             (_, present) => {
                 let condition = present.map_or(Condition::Absent, |facts| Condition::Is(facts.etag));
-                match self.upload(sftp, candidate, &blob, &staged_name, &sha256, condition).await? {
+                match self
+                    .upload(sftp, candidate, &blob, &staged_name, &sha256, condition)
+                    .await?
+                {
                     Uploaded::As(etag) => (etag, false),
                     Uploaded::Changed => return self.discard(&staged_name, candidate).await,
                     Uploaded::OutOfTime => return Ok(Carried::OutOfTime),
@@ -92,7 +99,11 @@ impl Context<'_> {
         for look in &candidate.looks {
             pulled::retire(&self.stations.state, look).await?;
         }
-        Ok(if is_unchanged { Carried::Unchanged(landed) } else { Carried::Landed(landed) })
+        Ok(if is_unchanged {
+            Carried::Unchanged(landed)
+        } else {
+            Carried::Landed(landed)
+        })
     }
 
     /// Transfers what is not staged yet. The hash covers every byte, those of an earlier tick too.
@@ -112,7 +123,11 @@ impl Context<'_> {
         }
         self.report().resumed_bytes += length;
 
-        let mut bytes = if length < file.size_bytes { Some(sftp.read(file, length).await?) } else { None };
+        let mut bytes = if length < file.size_bytes {
+            Some(sftp.read(file, length).await?)
+        } else {
+            None
+        };
         while let Some(stream) = &mut bytes {
             let Ok(next) = timeout_at(self.deadline, stream.next()).await else {
                 // Nothing was staged while there is no file.
@@ -202,7 +217,14 @@ impl Context<'_> {
             After::Delete => AtSource::Delete,
             After::Move(directory) => AtSource::Move(directory.clone()),
         };
-        let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source };
+        let landing = Landing {
+            sha256,
+            blob,
+            etag,
+            first_seen,
+            landed_at,
+            at_source,
+        };
         let landed = LandedFile::new(&candidate.key, version_of(&candidate.file), landing);
         pulled::write(&self.stations.state, &landed, &landed.record_name(RecordState::Landed)).await?;
         Ok(landed)
@@ -218,7 +240,10 @@ impl Context<'_> {
     }
 
     async fn is_still_there(&self, sftp: &dyn Sftp, file: &RemoteFile) -> Result<bool, PullError> {
-        Ok(sftp.stat(&file.path).await?.is_some_and(|now| now.is_same_version(file)))
+        Ok(sftp
+            .stat(&file.path)
+            .await?
+            .is_some_and(|now| now.is_same_version(file)))
     }
 
     /// Whether a landed blob has this content; `None`: the time was up before that was known.
@@ -255,7 +280,9 @@ impl Context<'_> {
 
 fn blocks(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let end = range.end;
-    range.step_by(READ_BYTES).map(move |start| start..end.min(start + READ_BYTES as u64))
+    range
+        .step_by(READ_BYTES)
+        .map(move |start| start..end.min(start + READ_BYTES as u64))
 }
 
 async fn hash(mut hasher: Sha256Hasher, bytes: Bytes) -> Sha256Hasher {
@@ -267,5 +294,7 @@ async fn hash(mut hasher: Sha256Hasher, bytes: Bytes) -> Sha256Hasher {
         hasher.update(&bytes);
         hasher
     };
-    tokio::task::spawn_blocking(work).await.expect("hashing neither panics nor is it aborted")
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("hashing neither panics nor is it aborted")
 }

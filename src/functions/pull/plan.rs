@@ -25,12 +25,21 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub fn new(source: &SftpSource) -> Result<Self, PullError> {
-        let include = if source.include.is_empty() { None } else { Some(glob_set(&source.include)?) };
-        Ok(Wanted { include, exclude: glob_set(&source.exclude)? })
+        let include = if source.include.is_empty() {
+            None
+        } else {
+            Some(glob_set(&source.include)?)
+        };
+        Ok(Wanted {
+            include,
+            exclude: glob_set(&source.exclude)?,
+        })
     }
 
     pub fn has(&self, directory: &RemotePath, file: &RemoteFile) -> bool {
-        let Some(below) = file.path.below(directory) else { return false };
+        let Some(below) = file.path.below(directory) else {
+            return false;
+        };
         if file.path.name().starts_with(PRIVATE_PREFIX.as_bytes()) {
             return false;
         }
@@ -40,7 +49,10 @@ impl Wanted {
 }
 
 fn glob_set(globs: &[String]) -> Result<GlobSet, PullError> {
-    let failure = |glob: &str, source| PullError::Glob { glob: glob.to_owned(), source };
+    let failure = |glob: &str, source| PullError::Glob {
+        glob: glob.to_owned(),
+        source,
+    };
     let mut set = GlobSetBuilder::new();
     for glob in globs {
         set.add(Glob::new(glob).map_err(|source| failure(glob, source))?);
@@ -96,9 +108,24 @@ impl<'a> Planner<'a> {
         let candidates = files.into_iter().filter_map(|file| {
             let key = PulledKey::new(feed, source.name.as_ref(), file.path.below(directory)?);
             let (first_seen, landed) = (None, None);
-            Some((key.encoded_path(), Candidate { file, key, first_seen, looks: Vec::new(), landed, older: Vec::new() }))
+            Some((
+                key.encoded_path(),
+                Candidate {
+                    file,
+                    key,
+                    first_seen,
+                    looks: Vec::new(),
+                    landed,
+                    older: Vec::new(),
+                },
+            ))
         });
-        Planner { source, by_path: candidates.collect(), pending: BTreeMap::new(), stale: Vec::new() }
+        Planner {
+            source,
+            by_path: candidates.collect(),
+            pending: BTreeMap::new(),
+            stale: Vec::new(),
+        }
     }
 
     pub fn add(&mut self, record: RecordName) {
@@ -106,7 +133,9 @@ impl<'a> Planner<'a> {
         let is_this_version = |file: &RemoteFile, version: FileVersion| version_of(file) == version;
         match (record.state(), candidate) {
             (RecordState::Finishing, _) => self.pend(record),
-            (RecordState::Look { first_seen }, Some(candidate)) if is_this_version(&candidate.file, record.version()) => {
+            (RecordState::Look { first_seen }, Some(candidate))
+                if is_this_version(&candidate.file, record.version()) =>
+            {
                 candidate.first_seen = Some(candidate.first_seen.map_or(first_seen, |known| known.min(first_seen)));
                 candidate.looks.push(record);
             }
@@ -121,7 +150,10 @@ impl<'a> Planner<'a> {
     }
 
     fn pend(&mut self, record: RecordName) {
-        self.pending.entry(record.encoded_path().to_owned()).or_default().push(record);
+        self.pending
+            .entry(record.encoded_path().to_owned())
+            .or_default()
+            .push(record);
     }
 
     pub fn finish(mut self, now: DateTime<Utc>) -> Plan {
@@ -159,9 +191,15 @@ impl<'a> Planner<'a> {
         };
         plan.stale = std::mem::take(&mut self.stale);
         plan.stale.retain(|record| !is_in_use(record));
-        plan.pending = self.pending.into_iter().map(|(path, records)| Pending { path, records }).collect();
+        plan.pending = self
+            .pending
+            .into_iter()
+            .map(|(path, records)| Pending { path, records })
+            .collect();
         for pending in &mut plan.pending {
-            pending.records.sort_by_key(|record| record.state() != RecordState::Finishing);
+            pending
+                .records
+                .sort_by_key(|record| record.state() != RecordState::Finishing);
         }
         plan
     }

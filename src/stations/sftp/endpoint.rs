@@ -24,7 +24,10 @@ pub struct SftpEndpoint {
 pub enum EndpointLogin {
     Password(Credential),
     /// An OpenSSH or PEM private key as text; `\n` in two characters may stand for its line ends.
-    PrivateKey { key: Credential, passphrase: Option<Credential> },
+    PrivateKey {
+        key: Credential,
+        passphrase: Option<Credential>,
+    },
 }
 
 /// A secret, and the setting it comes from, for messages.
@@ -47,7 +50,10 @@ impl EndpointLogin {
         match self {
             EndpointLogin::Password(password) => format!("`{}`", password.setting),
             EndpointLogin::PrivateKey { key, passphrase: None } => format!("`{}`", key.setting),
-            EndpointLogin::PrivateKey { key, passphrase: Some(passphrase) } => {
+            EndpointLogin::PrivateKey {
+                key,
+                passphrase: Some(passphrase),
+            } => {
                 format!("`{}` (passphrase: `{}`)", key.setting, passphrase.setting)
             }
         }

@@ -1,0 +1,4 @@
+//! All integration tests are one binary, so that everything is linked once.
+
+mod landing;
+mod sshd;
