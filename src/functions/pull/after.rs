@@ -40,7 +40,8 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn declared(&self) -> AtSource {
+    /// What the feed says now.
+    pub(super) fn declared(&self) -> AtSource {
         match &self.source.source.after {
             After::Keep => AtSource::Keep,
             After::Delete => AtSource::Delete,

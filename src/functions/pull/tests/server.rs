@@ -24,6 +24,8 @@ pub struct Server {
     files: Arc<Mutex<Files>>,
     hook: Arc<Mutex<Option<Hook>>>,
     is_away: bool,
+    /// The line goes silent after so many blocks of a file.
+    blocks_before_silence: Option<usize>,
 }
 
 pub fn path(text: impl AsRef<[u8]>) -> RemotePath {
@@ -36,6 +38,10 @@ impl Server {
             is_away: true,
             ..Server::default()
         }
+    }
+
+    pub fn silent_after(blocks: usize) -> Self {
+        Server { blocks_before_silence: Some(blocks), ..Server::default() }
     }
 
     pub fn put(&self, name: &str, body: &str, modified: i64) {
@@ -144,7 +150,10 @@ impl Sftp for Server {
             drop(server.call("read", &path)?);
             Ok(body.slice(start..end.min(start + BLOCK_BYTES)))
         });
-        Ok(blocks.boxed())
+        Ok(match self.blocks_before_silence {
+            Some(limit) => blocks.take(limit).chain(futures::stream::pending()).boxed(),
+            None => blocks.boxed(),
+        })
     }
 
     async fn rename(&self, from: &RemotePath, to: &RemotePath) -> Result<(), SftpError> {
