@@ -50,8 +50,12 @@ impl Context<'_> {
         let file = &candidate.file;
         let blob = candidate.key.landing_blob()?;
         let version = version_of(file);
-        let staged_name =
-            StagedName::of(&self.source.feed, candidate.key.path(), version.size_bytes, version.modified);
+        let staged_name = StagedName::of(
+            &self.source.feed,
+            candidate.key.path(),
+            version.size_bytes,
+            version.modified,
+        );
 
         let present = self.stations.landing.head(&blob).await?;
         let mut upload = self.stations.landing.upload(&blob).await?;
@@ -64,7 +68,9 @@ impl Context<'_> {
             Some(facts) => self.has_content(facts, &sha256, candidate).await?,
             None => Some(false),
         };
-        let Some(is_unchanged) = landed_before else { return Ok(Carried::OutOfTime) };
+        let Some(is_unchanged) = landed_before else {
+            return Ok(Carried::OutOfTime);
+        };
         let now = sftp.stat(&file.path).await?;
         if !now.is_some_and(|now| now.is_same_version(file)) {
             return self.discard(&staged_name, candidate).await;
@@ -85,7 +91,11 @@ impl Context<'_> {
 
         let landed = self.record(candidate, sha256, blob, etag).await?;
         self.forget(&staged_name, candidate).await?;
-        Ok(if is_unchanged { Carried::Unchanged(landed) } else { Carried::Landed(landed) })
+        Ok(if is_unchanged {
+            Carried::Unchanged(landed)
+        } else {
+            Carried::Landed(landed)
+        })
     }
 
     /// Stages what is not staged yet, and uploads and hashes every byte, those of an earlier tick too.
@@ -114,7 +124,11 @@ impl Context<'_> {
         }
         self.report().resumed_bytes += length;
 
-        let mut rest = if length < file.size_bytes { Some(sftp.read(file, length).await?) } else { None };
+        let mut rest = if length < file.size_bytes {
+            Some(sftp.read(file, length).await?)
+        } else {
+            None
+        };
         while let Some(stream) = &mut rest {
             let Ok(next) = timeout_at(self.deadline, stream.next()).await else {
                 // There is no staged copy before its first block.
@@ -164,7 +178,14 @@ impl Context<'_> {
     ) -> Result<LandedFile, PullError> {
         let landed_at = self.clock.now();
         let first_seen = candidate.first_seen.unwrap_or(landed_at);
-        let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source: self.declared() };
+        let landing = Landing {
+            sha256,
+            blob,
+            etag,
+            first_seen,
+            landed_at,
+            at_source: self.declared(),
+        };
         let landed = LandedFile::new(&candidate.key, version_of(&candidate.file), landing);
         pulled::write(&self.stations.state, &landed, &landed.record_name(RecordState::Landed)).await?;
         Ok(landed)

@@ -41,7 +41,10 @@ impl Server {
     }
 
     pub fn silent_after(blocks: usize) -> Self {
-        Server { blocks_before_silence: Some(blocks), ..Server::default() }
+        Server {
+            blocks_before_silence: Some(blocks),
+            ..Server::default()
+        }
     }
 
     pub fn put(&self, name: &str, body: &str, modified: i64) {
