@@ -2,8 +2,9 @@
 //!
 //! For every source, a pull lists the server, leaves out what the feed does not want and what the records know, and
 //! waits until a file has looked the same twice. What has settled is staged on the share and uploaded unseen, hashed on
-//! the way, checked against the server once more, and committed to landing under the condition that nobody else landed there meanwhile.
-//! Then the record is written, the staged copy goes, and the file is deleted or moved at its source if the feed says so.
+//! the way, checked against the server once more, and committed to landing under the condition that nobody else landed
+//! there meanwhile. Then the record is written, the staged copy goes, and the file is deleted or moved at its source if
+//! the feed says so.
 //!
 //! Nothing here is remembered between ticks but by the share, landing and the records: a pull that is killed at any
 //! instant is repeated by the next one. A pull knows no format and opens no database.
@@ -21,7 +22,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -70,28 +71,15 @@ pub async fn pull(sources: &[PullSource], stations: &PullStations, clock: &Clock
     let spare_transfers = Semaphore::new(SPARE_TRANSFERS);
     let pulls = sources.iter().map(|source| async {
         let report = Mutex::new(SourceReport::new(&source.feed, source.source.name.as_ref()));
-        let context = Context {
-            source,
-            stations,
-            clock,
-            deadline,
-            spare_transfers: &spare_transfers,
-            report: &report,
-        };
+        let context = Context { source, stations, clock, deadline, spare_transfers: &spare_transfers, report: &report };
         if timeout_at(deadline + GRACE, context.pull()).await.is_err() {
-            context.fail(
-                None,
-                "cut off at the deadline: the server does not answer in time".to_owned(),
-            );
+            context.fail(None, "cut off at the deadline: the server does not answer in time".to_owned());
         }
         report.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
     });
     let sources = join_all(pulls).await;
     let share_failure = share::remove_orphans(stations.share.as_ref(), clock.now()).await.err();
-    PullReport {
-        sources,
-        share_failure: share_failure.map(|error| said_in_full(&error)),
-    }
+    PullReport { sources, share_failure: share_failure.map(|error| said_in_full(&error)) }
 }
 
 /// One source's part of a pull.
@@ -148,10 +136,7 @@ impl Context<'_> {
             self.carry_from(&queue, endpoint, &directory, session)
         });
         join_all(transfers).await;
-        let left = queue
-            .into_inner()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .len();
+        let left = queue.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).len();
         self.report().waiting += left;
         Ok(())
     }
@@ -170,20 +155,15 @@ impl Context<'_> {
     /// Remembers the first look at what is new, and forgets what no longer tells anything.
     async fn keep_records(&self, plan: &Plan) -> Result<(), PullError> {
         let (state, now) = (&self.stations.state, self.clock.now());
-        let looks = plan.new.iter().map(|candidate| async move {
-            pulled::write_look(state, &candidate.key, version_of(&candidate.file), now)
-                .await
-                .map(|_| ())
-        });
-        let retirements = plan.stale.iter().map(|record| pulled::retire(state, record));
-        stream::iter(looks)
-            .buffer_unordered(RECORDS_AT_A_TIME)
-            .try_collect::<()>()
-            .await?;
-        stream::iter(retirements)
-            .buffer_unordered(RECORDS_AT_A_TIME)
-            .try_collect::<()>()
-            .await?;
+        // Boxed, as the compiler cannot see that a closure's future over a borrowed candidate is Send for every lifetime.
+        let look = |candidate: &Candidate| {
+            let (key, version) = (candidate.key.clone(), version_of(&candidate.file));
+            async move { pulled::write_look(state, &key, version, now).await.map(|_| ()) }.boxed()
+        };
+        let looks: Vec<_> = plan.new.iter().map(look).collect();
+        let retirements: Vec<_> = plan.stale.iter().map(|record| pulled::retire(state, record).boxed()).collect();
+        stream::iter(looks).buffer_unordered(RECORDS_AT_A_TIME).try_collect::<()>().await?;
+        stream::iter(retirements).buffer_unordered(RECORDS_AT_A_TIME).try_collect::<()>().await?;
         Ok(())
     }
 
@@ -227,10 +207,7 @@ impl Context<'_> {
 
     /// `None` when the time is up.
     async fn spare_place(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        timeout_at(self.deadline, self.spare_transfers.acquire())
-            .await
-            .ok()?
-            .ok()
+        timeout_at(self.deadline, self.spare_transfers.acquire()).await.ok()?.ok()
     }
 
     async fn carry_one(&self, sftp: &dyn Sftp, directory: &RemotePath, candidate: &Candidate) -> Result<(), PullError> {
@@ -271,10 +248,7 @@ impl Context<'_> {
 }
 
 fn version_of(file: &RemoteFile) -> FileVersion {
-    FileVersion {
-        size_bytes: file.size_bytes,
-        modified: file.modified.timestamp(),
-    }
+    FileVersion { size_bytes: file.size_bytes, modified: file.modified.timestamp() }
 }
 
 /// Holders do plain arithmetic; a poisoned lock guards sound data.

@@ -96,10 +96,7 @@ impl LandedFile {
     }
 
     pub fn version(&self) -> FileVersion {
-        FileVersion {
-            size_bytes: self.size_bytes,
-            modified: self.modified.timestamp(),
-        }
+        FileVersion { size_bytes: self.size_bytes, modified: self.modified.timestamp() }
     }
 
     pub fn record_name(&self, state: RecordState) -> RecordName {
@@ -140,11 +137,7 @@ pub async fn write_look(
 ) -> Result<RecordName, PulledError> {
     let name = RecordName::new(key, version, RecordState::Look { first_seen });
     let path = key.path_text();
-    let body = LookBody {
-        format: FORMAT,
-        path: &path,
-        first_seen,
-    };
+    let body = LookBody { format: FORMAT, path: &path, first_seen };
     state.put(&name.blob(), to_json(&body)).await?;
     Ok(name)
 }
@@ -166,10 +159,7 @@ pub async fn read(state: &Container, name: &RecordName) -> Result<Option<LandedF
         Err(source) => return Err(PulledError::Unreadable { blob, source }),
     };
     if file.format > FORMAT {
-        return Err(PulledError::Newer {
-            blob,
-            format: file.format,
-        });
+        return Err(PulledError::Newer { blob, format: file.format });
     }
     Ok(Some(file))
 }
@@ -236,14 +226,7 @@ mod tests {
             landed_at: now,
             at_source: AtSource::Move("/archive".into()),
         };
-        LandedFile::new(
-            &key,
-            FileVersion {
-                size_bytes: 7,
-                modified: 1_700_000_000,
-            },
-            landing,
-        )
+        LandedFile::new(&key, FileVersion { size_bytes: 7, modified: 1_700_000_000 }, landing)
     }
 
     #[tokio::test]
@@ -253,19 +236,11 @@ mod tests {
         let state = Containers::open(&location).await.unwrap().state;
         for path in [b"2013-01.csv".as_slice(), b"\xffx#1", &[b'x'; 300]] {
             let file = landed(path);
-            write(&state, &file, &file.record_name(RecordState::Landed))
-                .await
-                .unwrap();
+            write(&state, &file, &file.record_name(RecordState::Landed)).await.unwrap();
             let key = file.key();
             write_look(&state, &key, file.version(), file.first_seen).await.unwrap();
-            assert_eq!(
-                of_blob(&state, &file.blob, &file.etag).await.unwrap(),
-                Some(file.clone())
-            );
-            assert_eq!(
-                of_blob(&state, &file.blob, &ETag::new("0x2").unwrap()).await.unwrap(),
-                None
-            );
+            assert_eq!(of_blob(&state, &file.blob, &file.etag).await.unwrap(), Some(file.clone()));
+            assert_eq!(of_blob(&state, &file.blob, &ETag::new("0x2").unwrap()).await.unwrap(), None);
         }
     }
 

@@ -31,9 +31,7 @@ fn bytes_of_length(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         bytes.extend_from_slice(&state.to_le_bytes());
     }
     bytes.truncate(length);
@@ -68,11 +66,7 @@ async fn the_client_lists_regular_files_only_whatever_their_names() {
         assert_eq!(read_all(sftp.as_ref(), file, 3).await, b"tent");
     }
     for not_regular in ["folder", "link.csv", "nothing"] {
-        assert_eq!(
-            sftp.stat(&remote(&out.join(not_regular))).await.unwrap(),
-            None,
-            "{not_regular}"
-        );
+        assert_eq!(sftp.stat(&remote(&out.join(not_regular))).await.unwrap(), None, "{not_regular}");
     }
     let missing = sftp.list(&remote(&out.join("missing"))).await.unwrap_err();
     assert!(matches!(missing, SftpError::Gone { .. }), "{missing}");
@@ -87,25 +81,15 @@ async fn the_client_reads_from_any_offset_and_one_byte_beyond_what_it_expects() 
     let sftp = SshConnector.connect(&sshd.endpoint()).await.unwrap();
     let file = sftp.stat(&remote(&path)).await.unwrap().unwrap();
     for offset in [0, 1, READ_BYTES, body.len() - 1, body.len()] {
-        assert!(
-            read_all(sftp.as_ref(), &file, offset as u64).await == body[offset..],
-            "from {offset}"
-        );
+        assert!(read_all(sftp.as_ref(), &file, offset as u64).await == body[offset..], "from {offset}");
     }
-    let as_expected = RemoteFile {
-        size_bytes: 10,
-        ..file.clone()
-    };
+    let as_expected = RemoteFile { size_bytes: 10, ..file.clone() };
     assert_eq!(read_all(sftp.as_ref(), &as_expected, 4).await, body[4..11]);
 
     let mut given_up = sftp.read(&file, 0).await.unwrap();
     given_up.next().await.unwrap().unwrap();
     drop(given_up);
-    assert_eq!(
-        sftp.stat(&file.path).await.unwrap(),
-        Some(file),
-        "the session still serves"
-    );
+    assert_eq!(sftp.stat(&file.path).await.unwrap(), Some(file), "the session still serves");
 }
 
 #[tokio::test]
@@ -125,10 +109,7 @@ async fn the_client_moves_and_removes_and_overwrites_nothing() {
     assert_eq!(std::fs::read_to_string(&moved).unwrap(), "a");
     sftp.remove(&remote(&b)).await.unwrap();
     assert!(!b.exists());
-    for gone in [
-        sftp.rename(&remote(&a), &remote(&b)).await,
-        sftp.remove(&remote(&b)).await,
-    ] {
+    for gone in [sftp.rename(&remote(&a), &remote(&b)).await, sftp.remove(&remote(&b)).await] {
         assert!(matches!(gone, Err(SftpError::Gone { .. })), "{gone:?}");
     }
 }
@@ -137,16 +118,10 @@ async fn the_client_moves_and_removes_and_overwrites_nothing() {
 async fn any_pinned_key_of_the_server_will_do_and_no_other() {
     let Some(sshd) = Sshd::start() else { return };
     for (kind, fingerprint) in HOST_KEY_TYPES.iter().zip(&sshd.host_keys) {
-        let endpoint = SftpEndpoint {
-            host_keys: vec!["SHA256:old".into(), fingerprint.clone()],
-            ..sshd.endpoint()
-        };
+        let endpoint = SftpEndpoint { host_keys: vec!["SHA256:old".into(), fingerprint.clone()], ..sshd.endpoint() };
         assert!(SshConnector.connect(&endpoint).await.is_ok(), "{kind}");
     }
-    let endpoint = SftpEndpoint {
-        host_keys: vec!["SHA256:old".into()],
-        ..sshd.endpoint()
-    };
+    let endpoint = SftpEndpoint { host_keys: vec!["SHA256:old".into()], ..sshd.endpoint() };
     let error = SshConnector.connect(&endpoint).await.err().unwrap();
     let (port, offered) = (sshd.port, &sshd.host_keys[0]);
     assert_eq!(
@@ -162,18 +137,10 @@ async fn any_pinned_key_of_the_server_will_do_and_no_other() {
 async fn a_failed_login_names_who_where_and_which_setting() {
     let Some(sshd) = Sshd::start() else { return };
     let connect = async |login: EndpointLogin| {
-        let outcome = SshConnector
-            .connect(&SftpEndpoint {
-                login,
-                ..sshd.endpoint()
-            })
-            .await;
+        let outcome = SshConnector.connect(&SftpEndpoint { login, ..sshd.endpoint() }).await;
         outcome.map(|_| ()).map_err(|error| error.to_string())
     };
-    let key = |text: &str| EndpointLogin::PrivateKey {
-        key: credential("FLIGHTS_KEY", text),
-        passphrase: None,
-    };
+    let key = |text: &str| EndpointLogin::PrivateKey { key: credential("FLIGHTS_KEY", text), passphrase: None };
     let with_passphrase = |passphrase: &str| EndpointLogin::PrivateKey {
         key: credential("FLIGHTS_KEY", &sshd.encrypted_user_key),
         passphrase: Some(credential("FLIGHTS_PASSPHRASE", passphrase)),
@@ -183,15 +150,10 @@ async fn a_failed_login_names_who_where_and_which_setting() {
 
     let wrong_passphrase = connect(with_passphrase("wrong")).await.unwrap_err();
     assert!(wrong_passphrase.contains("`FLIGHTS_PASSPHRASE`"), "{wrong_passphrase}");
-    assert!(
-        wrong_passphrase.contains("passphrase is not the right one"),
-        "{wrong_passphrase}"
-    );
+    assert!(wrong_passphrase.contains("passphrase is not the right one"), "{wrong_passphrase}");
     let no_passphrase = connect(key(&sshd.encrypted_user_key)).await.unwrap_err();
     assert!(no_passphrase.contains("names no passphrase"), "{no_passphrase}");
-    let password = connect(EndpointLogin::Password(credential("FLIGHTS_PASSWORD", "hunter2")))
-        .await
-        .unwrap_err();
+    let password = connect(EndpointLogin::Password(credential("FLIGHTS_PASSWORD", "hunter2"))).await.unwrap_err();
     let server = format!("127.0.0.1:{}", sshd.port);
     for part in [server.as_str(), "`FLIGHTS_PASSWORD`", "it takes: publickey"] {
         assert!(password.contains(part), "{password}");
@@ -200,20 +162,14 @@ async fn a_failed_login_names_who_where_and_which_setting() {
 
     let stranger = Sshd::start().unwrap();
     let refused = connect(key(&stranger.user_key)).await.unwrap_err();
-    assert!(
-        refused.contains("refused the login") && refused.contains("`FLIGHTS_KEY`"),
-        "{refused}"
-    );
+    assert!(refused.contains("refused the login") && refused.contains("`FLIGHTS_KEY`"), "{refused}");
 }
 
 #[tokio::test]
 async fn a_server_that_is_away_is_told_by_its_name() {
     let Some(sshd) = Sshd::start() else { return };
     // Nobody listens at tcpmux.
-    let endpoint = SftpEndpoint {
-        port: 1,
-        ..sshd.endpoint()
-    };
+    let endpoint = SftpEndpoint { port: 1, ..sshd.endpoint() };
     let error = SshConnector.connect(&endpoint).await.err().unwrap();
     assert!(matches!(error, SftpError::Connect { .. }), "{error}");
     assert!(error.to_string().contains(&endpoint.server()), "{error}");
@@ -234,22 +190,14 @@ fn count(calls_left: &AtomicI64, path: &RemotePath) -> Result<(), SftpError> {
         return Ok(());
     }
     let (server, operation, source) = ("a breaking line".into(), "test", "the line is cut".into());
-    Err(SftpError::Lost {
-        server,
-        operation,
-        path: path.clone(),
-        source,
-    })
+    Err(SftpError::Lost { server, operation, path: path.clone(), source })
 }
 
 #[async_trait]
 impl Connector for Breaking {
     async fn connect(&self, endpoint: &SftpEndpoint) -> Result<Arc<dyn Sftp>, SftpError> {
         let session = SshConnector.connect(endpoint).await?;
-        Ok(Arc::new(BreakingSession {
-            session,
-            calls_left: Arc::clone(&self.calls_left),
-        }))
+        Ok(Arc::new(BreakingSession { session, calls_left: Arc::clone(&self.calls_left) }))
     }
 }
 
@@ -307,9 +255,7 @@ impl Place {
                 directory: endpoint.directory.clone(),
             },
             host_keys: endpoint.host_keys.clone(),
-            login: Login::Password(SecretReference {
-                setting: "FLIGHTS_KEY".into(),
-            }),
+            login: Login::Password(SecretReference { setting: "FLIGHTS_KEY".into() }),
             include: vec!["*.csv".into()],
             exclude: vec![],
             settle: Duration::ZERO,
@@ -321,33 +267,14 @@ impl Place {
         let containers = Containers::open(&location).await.unwrap();
         let share = DirectoryShare::open(&directory.path().join("share")).await.unwrap();
         let landing = containers.landing.clone();
-        let stations = PullStations {
-            connector,
-            share: Arc::new(share),
-            landing: containers.landing,
-            state: containers.state,
-        };
-        let sources = vec![PullSource {
-            feed: FeedName::new("flights").unwrap(),
-            source,
-            endpoint: Ok(endpoint),
-        }];
-        Place {
-            sources,
-            stations,
-            landing,
-            _directory: directory,
-        }
+        let stations =
+            PullStations { connector, share: Arc::new(share), landing: containers.landing, state: containers.state };
+        let sources = vec![PullSource { feed: FeedName::new("flights").unwrap(), source, endpoint: Ok(endpoint) }];
+        Place { sources, stations, landing, _directory: directory }
     }
 
     async fn tick(&self) -> PullReport {
-        pull(
-            &self.sources,
-            &self.stations,
-            &Clock::System,
-            Instant::now() + Duration::from_secs(120),
-        )
-        .await
+        pull(&self.sources, &self.stations, &Clock::System, Instant::now() + Duration::from_secs(120)).await
     }
 
     async fn landed(&self) -> Vec<BlobFacts> {
@@ -355,12 +282,7 @@ impl Place {
     }
 
     async fn body(&self, name: &str) -> Vec<u8> {
-        self.landing
-            .get(&BlobName::new(name).unwrap())
-            .await
-            .unwrap()
-            .unwrap()
-            .to_vec()
+        self.landing.get(&BlobName::new(name).unwrap()).await.unwrap().unwrap().to_vec()
     }
 }
 
@@ -375,40 +297,18 @@ fn write_with_time(path: &Path, body: &[u8], seconds_ago: u64) {
 async fn files_of_every_size_land_as_they_are_and_leave_their_source() {
     let Some(sshd) = Sshd::start() else { return };
     let archive = sshd.out().join("archive");
-    for after in [
-        After::Keep,
-        After::Delete,
-        After::Move(archive.to_str().unwrap().to_owned()),
-    ] {
-        let sizes = [
-            0,
-            1,
-            30_000,
-            READ_BYTES - 1,
-            READ_BYTES,
-            READ_BYTES + 1,
-            3 * READ_BYTES + 7,
-        ];
+    for after in [After::Keep, After::Delete, After::Move(archive.to_str().unwrap().to_owned())] {
+        let sizes = [0, 1, 30_000, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 3 * READ_BYTES + 7];
         for size in sizes {
             write_with_time(&sshd.out().join(format!("{size}.csv")), &bytes_of_length(size), 60);
         }
         let place = Place::new(&sshd, after.clone(), Arc::new(SshConnector)).await;
         let report = place.tick().await;
-        assert_eq!(
-            (report.sources[0].pulled, report.failed()),
-            (sizes.len(), 0),
-            "{report:?}"
-        );
+        assert_eq!((report.sources[0].pulled, report.failed()), (sizes.len(), 0), "{report:?}");
         for size in sizes {
-            assert!(
-                place.body(&format!("flights/{size}.csv")).await == bytes_of_length(size),
-                "{size} bytes"
-            );
+            assert!(place.body(&format!("flights/{size}.csv")).await == bytes_of_length(size), "{size} bytes");
             assert_eq!(sshd.out().join(format!("{size}.csv")).exists(), after == After::Keep);
-            assert_eq!(
-                archive.join(format!("{size}.csv")).exists(),
-                matches!(after, After::Move(_))
-            );
+            assert_eq!(archive.join(format!("{size}.csv")).exists(), matches!(after, After::Move(_)));
         }
         let again = place.tick().await;
         assert_eq!((again.sources[0].pulled, again.unfinished(), again.failed()), (0, 0, 0));
@@ -425,9 +325,7 @@ async fn a_line_that_breaks_anywhere_delays_files_and_neither_loses_nor_repeats_
             write_with_time(&sshd.out().join(format!("{number}.csv")), body, 60);
         }
         let calls_left = Arc::new(AtomicI64::new(calls));
-        let breaking = Breaking {
-            calls_left: Arc::clone(&calls_left),
-        };
+        let breaking = Breaking { calls_left: Arc::clone(&calls_left) };
         let place = Place::new(&sshd, After::Delete, Arc::new(breaking)).await;
         let broken = place.tick().await;
         let landed_before = place.landed().await;
@@ -438,21 +336,11 @@ async fn a_line_that_breaks_anywhere_delays_files_and_neither_loses_nor_repeats_
             assert_eq!(report.failed(), 0, "after {calls} calls: {report:?}");
         }
         let landed = place.landed().await;
-        assert!(
-            landed_before.iter().all(|facts| landed.contains(facts)),
-            "after {calls} calls a file landed twice"
-        );
+        assert!(landed_before.iter().all(|facts| landed.contains(facts)), "after {calls} calls a file landed twice");
         for (number, body) in bodies.iter().enumerate() {
-            assert!(
-                place.body(&format!("flights/{number}.csv")).await == *body,
-                "after {calls} calls"
-            );
+            assert!(place.body(&format!("flights/{number}.csv")).await == *body, "after {calls} calls");
         }
-        assert_eq!(
-            std::fs::read_dir(sshd.out()).unwrap().count(),
-            0,
-            "after {calls} calls the source is not empty"
-        );
+        assert_eq!(std::fs::read_dir(sshd.out()).unwrap().count(), 0, "after {calls} calls the source is not empty");
         if broken.failed() == 0 {
             break;
         }

@@ -40,15 +40,11 @@ impl Sshd {
         // sshd refuses keys below a directory that others may write to.
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o700)).expect("permissions");
         let at = |name: &str| directory.path().join(name);
-        let host_keys = HOST_KEY_TYPES
-            .map(|kind| make_key(&at(&format!("host_{kind}")), kind))
-            .to_vec();
+        let host_keys = HOST_KEY_TYPES.map(|kind| make_key(&at(&format!("host_{kind}")), kind)).to_vec();
         make_key(&at("user"), "ed25519");
         std::fs::copy(at("user.pub"), at("authorized_keys")).expect("authorized_keys");
         let user_key = std::fs::read_to_string(at("user")).expect("the user's key");
-        run(Command::new("ssh-keygen")
-            .args(["-q", "-p", "-P", "", "-N", PASSPHRASE, "-f"])
-            .arg(at("user")));
+        run(Command::new("ssh-keygen").args(["-q", "-p", "-P", "", "-N", PASSPHRASE, "-f"]).arg(at("user")));
         let encrypted_user_key = std::fs::read_to_string(at("user")).expect("the user's key");
         std::fs::create_dir_all(at("out")).expect("the partner's directory");
         // As root, sshd wants its separation directory; an installed service makes it when it starts.
@@ -71,14 +67,7 @@ impl Sshd {
             let begun = Instant::now();
             while begun.elapsed() < START_LIMIT && process.try_wait().expect("sshd's state").is_none() {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Some(Sshd {
-                        process,
-                        port,
-                        host_keys,
-                        user_key,
-                        encrypted_user_key,
-                        directory,
-                    });
+                    return Some(Sshd { process, port, host_keys, user_key, encrypted_user_key, directory });
                 }
                 std::thread::yield_now();
             }
@@ -101,10 +90,7 @@ impl Sshd {
             port: self.port,
             user: user(),
             host_keys: self.host_keys.clone(),
-            login: EndpointLogin::PrivateKey {
-                key: credential("FLIGHTS_KEY", &self.user_key),
-                passphrase: None,
-            },
+            login: EndpointLogin::PrivateKey { key: credential("FLIGHTS_KEY", &self.user_key), passphrase: None },
             directory: self.out().to_str().expect("a temporary directory in UTF-8").to_owned(),
         }
     }
@@ -118,19 +104,13 @@ impl Drop for Sshd {
 }
 
 pub fn credential(setting: &str, secret: &str) -> Credential {
-    Credential {
-        setting: setting.into(),
-        secret: Secret::new(secret),
-    }
+    Credential { setting: setting.into(), secret: Secret::new(secret) }
 }
 
 /// Who runs the test is who may log in.
 fn user() -> String {
     let output = Command::new("id").arg("-un").output().expect("id");
-    String::from_utf8(output.stdout)
-        .expect("a user's name in UTF-8")
-        .trim()
-        .to_owned()
+    String::from_utf8(output.stdout).expect("a user's name in UTF-8").trim().to_owned()
 }
 
 fn free_port() -> u16 {
@@ -140,10 +120,7 @@ fn free_port() -> u16 {
 
 fn config(directory: &Path, port: u16) -> String {
     let directory = directory.display();
-    let host_keys: String = HOST_KEY_TYPES
-        .iter()
-        .map(|kind| format!("HostKey {directory}/host_{kind}\n"))
-        .collect();
+    let host_keys: String = HOST_KEY_TYPES.iter().map(|kind| format!("HostKey {directory}/host_{kind}\n")).collect();
     format!(
         "Port {port}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile {directory}/authorized_keys\n\
          PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
@@ -158,19 +135,13 @@ fn make_key(path: &Path, kind: &str) -> String {
         "rsa" => "2048",
         _ => "256",
     };
-    run(command
-        .args(["-q", "-t", kind, "-b", bits, "-N", "", "-C", "test", "-f"])
-        .arg(path));
+    run(command.args(["-q", "-t", kind, "-b", bits, "-N", "", "-C", "test", "-f"]).arg(path));
     let printed = run(Command::new("ssh-keygen").arg("-lf").arg(path.with_extension("pub")));
     printed.split_whitespace().nth(1).expect("a fingerprint").to_owned()
 }
 
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("ssh-keygen is installed with sshd");
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

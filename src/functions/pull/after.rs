@@ -65,12 +65,7 @@ impl Context<'_> {
             return Ok(());
         }
         self.refuse_move_onto_itself(directory, landed)?;
-        pulled::write(
-            &self.stations.state,
-            landed,
-            &landed.record_name(RecordState::Finishing),
-        )
-        .await?;
+        pulled::write(&self.stations.state, landed, &landed.record_name(RecordState::Finishing)).await?;
 
         let private = private_name(&original, landed)?;
         if sftp.stat(&private).await?.is_none() {
@@ -135,11 +130,7 @@ impl Context<'_> {
             sftp.create_directory(&parent).await?;
         }
         let time = file.modified.format("%Y%m%dT%H%M%SZ");
-        let suffixes = [
-            String::new(),
-            format!(".{time}"),
-            format!(".{time}.{}", file.size_bytes),
-        ];
+        let suffixes = [String::new(), format!(".{time}"), format!(".{time}.{}", file.size_bytes)];
         let mut occupied = None;
         for suffix in suffixes {
             let name = RemotePath::new([target.as_bytes(), suffix.as_bytes()].concat())?;
@@ -166,9 +157,7 @@ impl Context<'_> {
         let version = version_of(&file);
         let records: Vec<RecordName> = pulled::list_of_file(&self.stations.state, &key).try_collect().await?;
         let has_landed = |is_meant: &dyn Fn(FileVersion) -> bool| {
-            records
-                .iter()
-                .any(|record| record.state() == RecordState::Landed && is_meant(record.version()))
+            records.iter().any(|record| record.state() == RecordState::Landed && is_meant(record.version()))
         };
         // A newer version landed meanwhile, or this one did in a tick that was killed before it could go on.
         if has_landed(&|other| other.modified > version.modified || other == version) {
@@ -193,18 +182,8 @@ impl Context<'_> {
             }
             return Ok(false);
         }
-        let older = records
-            .into_iter()
-            .filter(|record| record.state() == RecordState::Landed)
-            .collect();
-        let candidate = Candidate {
-            file,
-            key,
-            first_seen,
-            looks,
-            landed: None,
-            older,
-        };
+        let older = records.into_iter().filter(|record| record.state() == RecordState::Landed).collect();
+        let candidate = Candidate { file, key, first_seen, looks, landed: None, older };
         match self.carry(sftp, &candidate).await? {
             Carried::Landed(pulled_now) | Carried::Unchanged(pulled_now) => {
                 self.report().pulled += 1;
@@ -227,9 +206,7 @@ impl Context<'_> {
     fn refuse_move_onto_itself(&self, directory: &RemotePath, landed: &LandedFile) -> Result<(), PullError> {
         match &landed.at_source {
             AtSource::Move(archive) if RemotePath::new(archive.as_str())? == *directory => {
-                Err(PullError::MoveOntoItself {
-                    directory: archive.clone(),
-                })
+                Err(PullError::MoveOntoItself { directory: archive.clone() })
             }
             _ => Ok(()),
         }

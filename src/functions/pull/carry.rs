@@ -50,12 +50,7 @@ impl Context<'_> {
         let file = &candidate.file;
         let blob = candidate.key.landing_blob()?;
         let version = version_of(file);
-        let staged_name = StagedName::of(
-            &self.source.feed,
-            candidate.key.path(),
-            version.size_bytes,
-            version.modified,
-        );
+        let staged_name = StagedName::of(&self.source.feed, candidate.key.path(), version.size_bytes, version.modified);
 
         let present = self.stations.landing.head(&blob).await?;
         let mut upload = self.stations.landing.upload(&blob).await?;
@@ -91,11 +86,7 @@ impl Context<'_> {
 
         let landed = self.record(candidate, sha256, blob, etag).await?;
         self.forget(&staged_name, candidate).await?;
-        Ok(if is_unchanged {
-            Carried::Unchanged(landed)
-        } else {
-            Carried::Landed(landed)
-        })
+        Ok(if is_unchanged { Carried::Unchanged(landed) } else { Carried::Landed(landed) })
     }
 
     /// Stages what is not staged yet, and uploads and hashes every byte, those of an earlier tick too.
@@ -124,11 +115,7 @@ impl Context<'_> {
         }
         self.report().resumed_bytes += length;
 
-        let mut rest = if length < file.size_bytes {
-            Some(sftp.read(file, length).await?)
-        } else {
-            None
-        };
+        let mut rest = if length < file.size_bytes { Some(sftp.read(file, length).await?) } else { None };
         while let Some(stream) = &mut rest {
             let Ok(next) = timeout_at(self.deadline, stream.next()).await else {
                 // There is no staged copy before its first block.
@@ -178,14 +165,7 @@ impl Context<'_> {
     ) -> Result<LandedFile, PullError> {
         let landed_at = self.clock.now();
         let first_seen = candidate.first_seen.unwrap_or(landed_at);
-        let landing = Landing {
-            sha256,
-            blob,
-            etag,
-            first_seen,
-            landed_at,
-            at_source: self.declared(),
-        };
+        let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source: self.declared() };
         let landed = LandedFile::new(&candidate.key, version_of(&candidate.file), landing);
         pulled::write(&self.stations.state, &landed, &landed.record_name(RecordState::Landed)).await?;
         Ok(landed)
@@ -239,9 +219,7 @@ impl Context<'_> {
 
 fn blocks(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let end = range.end;
-    range
-        .step_by(READ_BYTES)
-        .map(move |start| start..end.min(start + READ_BYTES as u64))
+    range.step_by(READ_BYTES).map(move |start| start..end.min(start + READ_BYTES as u64))
 }
 
 async fn hash(mut hasher: Sha256Hasher, bytes: Bytes) -> Sha256Hasher {
@@ -253,7 +231,5 @@ async fn hash(mut hasher: Sha256Hasher, bytes: Bytes) -> Sha256Hasher {
         hasher.update(&bytes);
         hasher
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("hashing neither panics nor is it aborted")
+    tokio::task::spawn_blocking(work).await.expect("hashing neither panics nor is it aborted")
 }

@@ -25,15 +25,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub fn new(source: &SftpSource) -> Result<Self, PullError> {
-        let include = if source.include.is_empty() {
-            None
-        } else {
-            Some(glob_set(&source.include)?)
-        };
-        Ok(Wanted {
-            include,
-            exclude: glob_set(&source.exclude)?,
-        })
+        let include = if source.include.is_empty() { None } else { Some(glob_set(&source.include)?) };
+        Ok(Wanted { include, exclude: glob_set(&source.exclude)? })
     }
 
     pub fn has(&self, directory: &RemotePath, file: &RemoteFile) -> bool {
@@ -49,10 +42,7 @@ impl Wanted {
 }
 
 fn glob_set(globs: &[String]) -> Result<GlobSet, PullError> {
-    let failure = |glob: &str, source| PullError::Glob {
-        glob: glob.to_owned(),
-        source,
-    };
+    let failure = |glob: &str, source| PullError::Glob { glob: glob.to_owned(), source };
     let mut set = GlobSetBuilder::new();
     for glob in globs {
         set.add(Glob::new(glob).map_err(|source| failure(glob, source))?);
@@ -110,22 +100,10 @@ impl<'a> Planner<'a> {
             let (first_seen, landed) = (None, None);
             Some((
                 key.encoded_path(),
-                Candidate {
-                    file,
-                    key,
-                    first_seen,
-                    looks: Vec::new(),
-                    landed,
-                    older: Vec::new(),
-                },
+                Candidate { file, key, first_seen, looks: Vec::new(), landed, older: Vec::new() },
             ))
         });
-        Planner {
-            source,
-            by_path: candidates.collect(),
-            pending: BTreeMap::new(),
-            stale: Vec::new(),
-        }
+        Planner { source, by_path: candidates.collect(), pending: BTreeMap::new(), stale: Vec::new() }
     }
 
     pub fn add(&mut self, record: RecordName) {
@@ -150,10 +128,7 @@ impl<'a> Planner<'a> {
     }
 
     fn pend(&mut self, record: RecordName) {
-        self.pending
-            .entry(record.encoded_path().to_owned())
-            .or_default()
-            .push(record);
+        self.pending.entry(record.encoded_path().to_owned()).or_default().push(record);
     }
 
     pub fn finish(mut self, now: DateTime<Utc>) -> Plan {
@@ -191,15 +166,9 @@ impl<'a> Planner<'a> {
         };
         plan.stale = std::mem::take(&mut self.stale);
         plan.stale.retain(|record| !is_in_use(record));
-        plan.pending = self
-            .pending
-            .into_iter()
-            .map(|(path, records)| Pending { path, records })
-            .collect();
+        plan.pending = self.pending.into_iter().map(|(path, records)| Pending { path, records }).collect();
         for pending in &mut plan.pending {
-            pending
-                .records
-                .sort_by_key(|record| record.state() != RecordState::Finishing);
+            pending.records.sort_by_key(|record| record.state() != RecordState::Finishing);
         }
         plan
     }

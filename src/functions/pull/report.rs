@@ -52,10 +52,7 @@ pub struct PullFailure {
 impl PullReport {
     /// Files that another tick will bring further, failures left aside.
     pub fn unfinished(&self) -> usize {
-        self.sources
-            .iter()
-            .map(|source| source.settling + source.waiting + source.changed)
-            .sum()
+        self.sources.iter().map(|source| source.settling + source.waiting + source.changed).sum()
     }
 
     pub fn failed(&self) -> usize {

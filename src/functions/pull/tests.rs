@@ -9,6 +9,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use tokio::time::Instant;
 
+use super::{PullStations, pull};
+use crate::clock::Clock;
 use crate::names::{BlobName, SourceName};
 use crate::pipeline::After;
 use place::{Place, SETTLE, source};
@@ -23,10 +25,7 @@ async fn a_file_is_pulled_once_it_has_looked_the_same_twice() {
     let too_soon = place.tick().await;
     assert_eq!((too_soon.settling, too_soon.pulled), (1, 0));
     let settled = place.later_tick().await;
-    assert_eq!(
-        (settled.settling, settled.pulled, settled.pulled_bytes, settled.failed),
-        (0, 1, 7, 0)
-    );
+    assert_eq!((settled.settling, settled.pulled, settled.pulled_bytes, settled.failed), (0, 1, 7, 0));
     assert_eq!(place.body("flights/a.csv").await.unwrap(), "content");
     assert_eq!(place.records().await, ["a.csv/7-100.landed"]);
     assert_eq!(place.staged().await, []);
@@ -48,13 +47,7 @@ async fn a_file_that_grows_starts_over() {
 #[tokio::test]
 async fn only_what_the_feed_wants_is_seen() {
     let place = Place::new(Server::default(), After::Keep).await;
-    for name in [
-        "/out/a.csv",
-        "/out/a.txt",
-        "/out/b.tmp.csv",
-        "/out/.millrace-0123.csv",
-        "/elsewhere/c.csv",
-    ] {
+    for name in ["/out/a.csv", "/out/a.txt", "/out/b.tmp.csv", "/out/.millrace-0123.csv", "/elsewhere/c.csv"] {
         place.server.put(name, "x", 100);
     }
     let report = place.two_ticks().await;
@@ -71,18 +64,10 @@ async fn known_files_cost_no_reading_of_records() {
     assert_eq!(place.two_ticks().await.pulled, 50);
     let records: Vec<_> = place.stations.state.list("pulled/", None).try_collect().await.unwrap();
     for record in &records {
-        place
-            .stations
-            .state
-            .put(&record.name, Bytes::from_static(b"unreadable"))
-            .await
-            .unwrap();
+        place.stations.state.put(&record.name, Bytes::from_static(b"unreadable")).await.unwrap();
     }
     let report = place.later_tick().await;
-    assert_eq!(
-        (report.known, report.pulled, report.unchanged, report.failed),
-        (50, 0, 0, 0)
-    );
+    assert_eq!((report.known, report.pulled, report.unchanged, report.failed), (50, 0, 0, 0));
 }
 
 #[tokio::test]
@@ -124,18 +109,11 @@ async fn an_interrupted_transfer_goes_on_where_it_stopped() {
     });
     let interrupted = place.later_tick().await;
     assert_eq!((interrupted.pulled, interrupted.failed), (0, 1));
-    assert!(
-        interrupted.failures[0].message.contains("lost"),
-        "{:?}",
-        interrupted.failures
-    );
+    assert!(interrupted.failures[0].message.contains("lost"), "{:?}", interrupted.failures);
     assert_eq!(place.staged().await[0].size_bytes, 3000);
     place.server.undisturbed();
     let report = place.tick().await;
-    assert_eq!(
-        (report.pulled, report.resumed_bytes, report.pulled_bytes),
-        (1, 3000, 2000)
-    );
+    assert_eq!((report.pulled, report.resumed_bytes, report.pulled_bytes), (1, 3000, 2000));
     assert_eq!(place.body("flights/a.csv").await.unwrap(), body);
 }
 
@@ -146,10 +124,7 @@ async fn what_does_not_fit_the_time_waits() {
     place.tick().await;
     place.clock.advance(chrono::TimeDelta::seconds(30));
     let late = place.pull_until(Instant::now()).await;
-    assert_eq!(
-        (late.sources[0].waiting, late.sources[0].pulled, late.unfinished()),
-        (1, 0, 1)
-    );
+    assert_eq!((late.sources[0].waiting, late.sources[0].pulled, late.unfinished()), (1, 0, 1));
     assert_eq!(place.tick().await.pulled, 1);
 }
 
@@ -212,10 +187,7 @@ async fn what_lands_meanwhile_is_never_overwritten() {
         if operation == "open" {
             let landing = landing.clone();
             let upload = async move {
-                landing
-                    .put(&BlobName::new("flights/a.csv").unwrap(), Bytes::from_static(b"by hand"))
-                    .await
-                    .unwrap();
+                landing.put(&BlobName::new("flights/a.csv").unwrap(), Bytes::from_static(b"by hand")).await.unwrap();
             };
             let runtime = runtime.clone();
             std::thread::spawn(move || runtime.block_on(upload)).join().unwrap();
@@ -243,17 +215,10 @@ async fn one_sources_trouble_is_no_other_sources_trouble() {
     place.tick().await;
     place.clock.advance(chrono::TimeDelta::from_std(SETTLE).unwrap());
     let report = place.pull_until(Instant::now() + Duration::from_secs(60)).await;
-    assert_eq!(
-        report.sources.iter().map(|source| source.pulled).collect::<Vec<_>>(),
-        [1, 0, 0]
-    );
+    assert_eq!(report.sources.iter().map(|source| source.pulled).collect::<Vec<_>>(), [1, 0, 0]);
     assert_eq!(report.failed(), 2);
     assert_eq!(report.sources[1].failures[0].message, "setting `SECRET` is not set");
-    assert!(
-        report.sources[2].failures[0].message.starts_with("`[` is no glob"),
-        "{:?}",
-        report.sources[2].failures
-    );
+    assert!(report.sources[2].failures[0].message.starts_with("`[` is no glob"), "{:?}", report.sources[2].failures);
 }
 
 #[tokio::test]
@@ -262,11 +227,7 @@ async fn a_server_that_is_away_is_a_failure_of_its_source() {
     let report = place.tick().await;
     assert_eq!(report.failed, 1);
     assert_eq!(report.failures[0].path, None);
-    assert!(
-        report.failures[0].message.contains("memory:22 cannot be reached"),
-        "{:?}",
-        report.failures
-    );
+    assert!(report.failures[0].message.contains("memory:22 cannot be reached"), "{:?}", report.failures);
 }
 
 #[tokio::test]
@@ -276,12 +237,7 @@ async fn files_of_a_named_source_land_below_its_name() {
     place.server.put("/out/50%#1~ ü.csv", "content", 100);
     place.server.put("/out/empty.csv", "", 100);
     assert_eq!(place.two_ticks().await.pulled, 2);
-    let landed: Vec<String> = place
-        .landed()
-        .await
-        .into_iter()
-        .map(|facts| facts.name.into())
-        .collect();
+    let landed: Vec<String> = place.landed().await.into_iter().map(|facts| facts.name.into()).collect();
     assert_eq!(landed, ["flights/acme/50%#1~ ü.csv", "flights/acme/empty.csv"]);
     assert_eq!(place.later_tick().await.known, 2);
 }
@@ -290,11 +246,7 @@ async fn files_of_a_named_source_land_below_its_name() {
 async fn two_pulls_at_the_same_time_land_each_file_once() {
     let place = Place::new(Server::default(), After::Delete).await;
     for number in 0..20 {
-        place.server.put(
-            &format!("/out/{number}.csv"),
-            &format!("content {number}").repeat(500),
-            100,
-        );
+        place.server.put(&format!("/out/{number}.csv"), &format!("content {number}").repeat(500), 100);
     }
     place.tick().await;
     place.clock.advance(chrono::TimeDelta::from_std(SETTLE).unwrap());
@@ -312,4 +264,13 @@ async fn two_pulls_at_the_same_time_land_each_file_once() {
         assert_eq!(body, format!("content {number}").repeat(500));
     }
     assert_eq!((place.server.names(), place.records().await), (vec![], vec![]));
+}
+
+/// The handler runs a pull on whichever thread is free.
+#[test]
+fn a_pull_can_move_between_threads() {
+    fn can_move<T: Send>(make: impl FnOnce(&'static PullStations) -> T) {
+        let _ = make;
+    }
+    can_move(|stations| pull(&[], stations, &Clock::System, Instant::now()));
 }

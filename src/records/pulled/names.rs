@@ -45,10 +45,7 @@ impl PulledKey {
     pub fn new(feed: &FeedName, source: Option<&SourceName>, path: &[u8]) -> Self {
         let mut full = source.map(|name| format!("{name}/").into_bytes()).unwrap_or_default();
         full.extend_from_slice(path);
-        PulledKey {
-            feed: feed.clone(),
-            path: full,
-        }
+        PulledKey { feed: feed.clone(), path: full }
     }
 
     pub(super) fn from_parts(feed: FeedName, path: Vec<u8>) -> Self {
@@ -85,10 +82,7 @@ impl PulledKey {
     /// The key of whatever was pulled to this blob; `None` for a blob below no feed.
     pub fn of_blob(blob: &BlobName) -> Option<PulledKey> {
         let (_, path) = blob.as_str().split_once('/')?;
-        Some(PulledKey {
-            feed: blob.feed()?,
-            path: from_text(path),
-        })
+        Some(PulledKey { feed: blob.feed()?, path: from_text(path) })
     }
 
     pub(super) fn prefix(&self) -> String {
@@ -102,20 +96,13 @@ impl PulledKey {
 }
 
 pub(super) fn prefix_of_source(feed: &FeedName, source: Option<&SourceName>) -> String {
-    let source = source
-        .map(|name| percent_encoded(format!("{name}/").as_bytes()))
-        .unwrap_or_default();
+    let source = source.map(|name| percent_encoded(format!("{name}/").as_bytes())).unwrap_or_default();
     format!("pulled/{feed}/{source}")
 }
 
 impl RecordName {
     pub fn new(key: &PulledKey, version: FileVersion, state: RecordState) -> Self {
-        RecordName {
-            feed: key.feed.clone(),
-            encoded_path: encoded(&key.path),
-            version,
-            state,
-        }
+        RecordName { feed: key.feed.clone(), encoded_path: encoded(&key.path), version, state }
     }
 
     /// `None`: the blob is no record of a pulled file.
@@ -130,18 +117,13 @@ impl RecordName {
             "finishing" => RecordState::Finishing,
             look => {
                 let milliseconds = look.strip_prefix("look-")?.parse().ok()?;
-                RecordState::Look {
-                    first_seen: DateTime::from_timestamp_millis(milliseconds)?,
-                }
+                RecordState::Look { first_seen: DateTime::from_timestamp_millis(milliseconds)? }
             }
         };
         Some(RecordName {
             feed: FeedName::new(feed).ok()?,
             encoded_path: encoded_path.to_owned(),
-            version: FileVersion {
-                size_bytes: size.parse().ok()?,
-                modified: modified.parse().ok()?,
-            },
+            version: FileVersion { size_bytes: size.parse().ok()?, modified: modified.parse().ok()? },
             state,
         })
     }
@@ -153,10 +135,7 @@ impl RecordName {
             RecordState::Landed => "landed".to_owned(),
             RecordState::Finishing => "finishing".to_owned(),
         };
-        let name = format!(
-            "pulled/{}/{}/{size_bytes}-{modified}.{state}",
-            self.feed, self.encoded_path
-        );
+        let name = format!("pulled/{}/{}/{size_bytes}-{modified}.{state}", self.feed, self.encoded_path);
         BlobName::new(name).expect("its parts have at most 350 characters together")
     }
 
@@ -277,42 +256,20 @@ mod tests {
         ] {
             assert_eq!(key(None, path).landing_blob().unwrap().as_str(), blob);
         }
-        assert_eq!(
-            key(Some("acme"), b"1.csv").landing_blob().unwrap().as_str(),
-            "flights/acme/1.csv"
-        );
+        assert_eq!(key(Some("acme"), b"1.csv").landing_blob().unwrap().as_str(), "flights/acme/1.csv");
     }
 
     #[test]
     fn a_record_name_tells_version_and_state() {
         let first_seen = DateTime::from_timestamp_millis(1_732_270_000_123).unwrap();
-        let version = FileVersion {
-            size_bytes: 2_481_495,
-            modified: 1_700_000_000,
-        };
-        let look = RecordName::new(
-            &key(None, "ü/x.csv".as_bytes()),
-            version,
-            RecordState::Look { first_seen },
-        );
-        assert_eq!(
-            look.blob().as_str(),
-            "pulled/flights/%C3%BC%2Fx.csv/2481495-1700000000.look-1732270000123"
-        );
-        for state in [
-            RecordState::Look { first_seen },
-            RecordState::Landed,
-            RecordState::Finishing,
-        ] {
+        let version = FileVersion { size_bytes: 2_481_495, modified: 1_700_000_000 };
+        let look = RecordName::new(&key(None, "ü/x.csv".as_bytes()), version, RecordState::Look { first_seen });
+        assert_eq!(look.blob().as_str(), "pulled/flights/%C3%BC%2Fx.csv/2481495-1700000000.look-1732270000123");
+        for state in [RecordState::Look { first_seen }, RecordState::Landed, RecordState::Finishing] {
             let name = look.in_state(state);
             assert_eq!(RecordName::parse(&name.blob()), Some(name));
         }
-        for other in [
-            "pulled/flights/x/1-2",
-            "pulled/flights/x/1-2.look-",
-            "pulled/flights/1-2.landed",
-            "loaded/x/y",
-        ] {
+        for other in ["pulled/flights/x/1-2", "pulled/flights/x/1-2.look-", "pulled/flights/1-2.landed", "loaded/x/y"] {
             assert_eq!(RecordName::parse(&BlobName::new(other).unwrap()), None, "{other}");
         }
     }
@@ -324,10 +281,7 @@ mod tests {
         let long = key(Some(source.as_str()), &[0xff; 250]);
         assert!(long.prefix().starts_with(&prefix));
         assert!(long.encoded_path().len() <= KEY_LIMIT_BYTES);
-        assert_ne!(
-            long.encoded_path(),
-            key(Some(source.as_str()), &[0xff; 251]).encoded_path()
-        );
+        assert_ne!(long.encoded_path(), key(Some(source.as_str()), &[0xff; 251]).encoded_path());
         assert_eq!(long.path_in(Some(&source)), Some([0xff; 250].as_slice()));
     }
 

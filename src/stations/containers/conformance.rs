@@ -60,10 +60,7 @@ async fn a_record_is_read_as_it_was_written(container: &Container) {
         let etag = container.put(&name, Bytes::from_static(body.as_bytes())).await.unwrap();
         assert_eq!(container.get(&name).await.unwrap().unwrap(), body);
         let facts = container.head(&name).await.unwrap().unwrap();
-        assert_eq!(
-            (facts.name, facts.etag, facts.size_bytes),
-            (name.clone(), etag, body.len() as u64)
-        );
+        assert_eq!((facts.name, facts.etag, facts.size_bytes), (name.clone(), etag, body.len() as u64));
     }
     container.delete(&name).await.unwrap();
     container.delete(&name).await.unwrap();
@@ -89,13 +86,7 @@ async fn an_upload_is_seen_whole_or_not_at_all(container: &Container) {
     assert_eq!(names_below(container, "conformance/upload/", None).await[0].etag, etag);
 
     let dropped = blob("upload/dropped.csv");
-    container
-        .upload(&dropped)
-        .await
-        .unwrap()
-        .write(Bytes::from_static(b"x"))
-        .await
-        .unwrap();
+    container.upload(&dropped).await.unwrap().write(Bytes::from_static(b"x")).await.unwrap();
     container.upload(&dropped).await.unwrap().abort().await.unwrap();
     assert_eq!(names_below(container, "conformance/upload/", None).await.len(), 1);
 }
@@ -103,21 +94,13 @@ async fn an_upload_is_seen_whole_or_not_at_all(container: &Container) {
 async fn a_commit_needs_its_condition(container: &Container) {
     let name = blob("condition.csv");
     let unknown = ETag::new("0x0").unwrap();
-    assert!(is_superseded(
-        &upload(container, &name, "one", Condition::Is(unknown.clone())).await
-    ));
+    assert!(is_superseded(&upload(container, &name, "one", Condition::Is(unknown.clone())).await));
     let first = upload(container, &name, "one", Condition::Absent).await.unwrap();
     assert!(is_superseded(&upload(container, &name, "two", Condition::Absent).await));
-    assert!(is_superseded(
-        &upload(container, &name, "two", Condition::Is(unknown)).await
-    ));
+    assert!(is_superseded(&upload(container, &name, "two", Condition::Is(unknown)).await));
     assert_eq!(container.get(&name).await.unwrap().unwrap(), "one");
-    let second = upload(container, &name, "two", Condition::Is(first.clone()))
-        .await
-        .unwrap();
-    assert!(is_superseded(
-        &upload(container, &name, "three", Condition::Is(first)).await
-    ));
+    let second = upload(container, &name, "two", Condition::Is(first.clone())).await.unwrap();
+    assert!(is_superseded(&upload(container, &name, "three", Condition::Is(first)).await));
     assert_eq!(container.head(&name).await.unwrap().unwrap().etag, second);
 }
 
@@ -140,23 +123,10 @@ async fn two_commits_have_different_versions(container: &Container) {
     let mut seen = std::collections::HashSet::new();
     let mut present = upload(container, &name, "0000", Condition::Absent).await.unwrap();
     for number in 1..50 {
-        let etag = upload(
-            container,
-            &name,
-            &format!("{number:04}"),
-            Condition::Is(present.clone()),
-        )
-        .await
-        .unwrap();
-        assert!(
-            seen.insert(std::mem::replace(&mut present, etag)),
-            "version {number} has the ETag of another"
-        );
+        let etag = upload(container, &name, &format!("{number:04}"), Condition::Is(present.clone())).await.unwrap();
+        assert!(seen.insert(std::mem::replace(&mut present, etag)), "version {number} has the ETag of another");
         let etag = container.put(&name, Bytes::from(format!("{number:04}"))).await.unwrap();
-        assert!(
-            seen.insert(std::mem::replace(&mut present, etag)),
-            "record {number} has the ETag of another"
-        );
+        assert!(seen.insert(std::mem::replace(&mut present, etag)), "record {number} has the ETag of another");
     }
 }
 
@@ -165,20 +135,12 @@ async fn a_read_names_the_version_it_wants(container: &Container) {
     let first = upload(container, &name, "0123456789", Condition::Absent).await.unwrap();
     assert_eq!(container.read(&name, 2..5, &first).await.unwrap(), "234");
     assert_eq!(container.read(&name, 4..4, &first).await.unwrap(), "");
-    assert!(matches!(
-        container.read(&name, 8..11, &first).await,
-        Err(ContainerError::OutOfRange { .. })
-    ));
-    let second = upload(container, &name, "abcdefghij", Condition::Is(first.clone()))
-        .await
-        .unwrap();
+    assert!(matches!(container.read(&name, 8..11, &first).await, Err(ContainerError::OutOfRange { .. })));
+    let second = upload(container, &name, "abcdefghij", Condition::Is(first.clone())).await.unwrap();
     assert!(is_superseded(&container.read(&name, 2..5, &first).await));
     assert_eq!(container.read(&name, 2..5, &second).await.unwrap(), "cde");
     container.delete(&name).await.unwrap();
-    assert!(matches!(
-        container.read(&name, 2..5, &second).await,
-        Err(ContainerError::Gone { .. })
-    ));
+    assert!(matches!(container.read(&name, 2..5, &second).await, Err(ContainerError::Gone { .. })));
 }
 
 async fn odd_names_come_back_as_they_were(container: &Container) {
@@ -204,31 +166,15 @@ async fn odd_names_come_back_as_they_were(container: &Container) {
     let listed = names_below(container, "conformance/odd/", None).await;
     let mut expected: Vec<BlobName> = odd.iter().map(|name| blob(&format!("odd/{name}"))).collect();
     expected.sort();
-    assert_eq!(
-        listed.iter().map(|facts| facts.name.clone()).collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(listed.iter().map(|facts| facts.name.clone()).collect::<Vec<_>>(), expected);
     for facts in listed {
         assert_eq!(container.head(&facts.name).await.unwrap().unwrap(), facts);
     }
 }
 
 async fn a_list_is_sorted_and_goes_on_after_a_name(container: &Container) {
-    let names = [
-        "list/a",
-        "list/a.b/1",
-        "list/a.b/2/x",
-        "list/a0",
-        "list/b",
-        "list/b/",
-        "list/bc/d",
-        "listing",
-    ];
-    let names: Vec<BlobName> = names
-        .into_iter()
-        .filter(|name| !name.ends_with('/'))
-        .map(blob)
-        .collect();
+    let names = ["list/a", "list/a.b/1", "list/a.b/2/x", "list/a0", "list/b", "list/b/", "list/bc/d", "listing"];
+    let names: Vec<BlobName> = names.into_iter().filter(|name| !name.ends_with('/')).map(blob).collect();
     for name in &names {
         container.put(name, Bytes::from_static(b"x")).await.unwrap();
     }
@@ -240,35 +186,13 @@ async fn a_list_is_sorted_and_goes_on_after_a_name(container: &Container) {
             .iter()
             .filter(|name| name.as_str().starts_with(&prefix) && after.as_deref().is_none_or(|a| name.as_str() > a))
             .collect();
-        assert_eq!(
-            listed.iter().map(|facts| &facts.name).collect::<Vec<_>>(),
-            expected,
-            "{prefix} after {after:?}"
-        );
+        assert_eq!(listed.iter().map(|facts| &facts.name).collect::<Vec<_>>(), expected, "{prefix} after {after:?}");
     };
-    for prefix in [
-        "list",
-        "list/",
-        "list/a",
-        "list/a.",
-        "list/a.b/",
-        "list/b",
-        "list/zzz",
-        "list/a/none/",
-        "none/at/all",
-    ] {
+    for prefix in
+        ["list", "list/", "list/a", "list/a.", "list/a.b/", "list/b", "list/zzz", "list/a/none/", "none/at/all"]
+    {
         expect(prefix, None).await;
-        for after in [
-            "",
-            "list/a",
-            "list/a.b",
-            "list/a.b/1",
-            "list/a.b/2",
-            "list/a.c",
-            "list/b",
-            "list/bc/d",
-            "zzz",
-        ] {
+        for after in ["", "list/a", "list/a.b", "list/a.b/1", "list/a.b/2", "list/a.c", "list/b", "list/bc/d", "zzz"] {
             expect(prefix, Some(after)).await;
         }
     }

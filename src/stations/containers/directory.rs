@@ -58,25 +58,14 @@ impl Directory {
         blocking(move || {
             let place = Place::create(&parent, container)?;
             place.remove_orphans()?;
-            let store = LocalFileSystem::new_with_prefix(&place.root)
-                .map_err(io::Error::other)?
-                .with_automatic_cleanup(true);
+            let store =
+                LocalFileSystem::new_with_prefix(&place.root).map_err(io::Error::other)?.with_automatic_cleanup(true);
             let url = Url::from_file_path(&place.root)
                 .map_err(|()| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file: URL"))?;
-            Ok((
-                Directory {
-                    place: Arc::new(place),
-                    url: url.to_string(),
-                },
-                store,
-            ))
+            Ok((Directory { place: Arc::new(place), url: url.to_string() }, store))
         })
         .await
-        .map_err(|source| ContainerError::Open {
-            container,
-            directory,
-            source: source.into(),
-        })
+        .map_err(|source| ContainerError::Open { container, directory, source: source.into() })
     }
 
     pub fn url(&self) -> &str {
@@ -94,36 +83,22 @@ impl Backend for Directory {
         if is_temporary(blob.as_str()) {
             return Some("in a directory, names that end in `#` and digits are kept for unfinished files");
         }
-        if blob
-            .as_str()
-            .strip_suffix(':')
-            .is_some_and(|rest| rest.ends_with(|last: char| last.is_ascii_alphabetic()))
-        {
+        if blob.as_str().strip_suffix(':').is_some_and(|rest| rest.ends_with(|last: char| last.is_ascii_alphabetic())) {
             return Some("in a directory, names that end in a letter and `:` are taken for a Windows drive");
         }
-        let is_too_long = blob
-            .as_str()
-            .split('/')
-            .any(|segment| segment.len() > SEGMENT_LIMIT_BYTES);
+        let is_too_long = blob.as_str().split('/').any(|segment| segment.len() > SEGMENT_LIMIT_BYTES);
         is_too_long.then_some("in a directory, no part of a name between two `/` may have more than 255 bytes")
     }
 
     async fn put(&self, blob: &BlobName, body: Bytes, condition: Option<Condition>) -> Result<ETag, ContainerError> {
-        let mut draft = Draft::begin(&self.place)
-            .await
-            .map_err(|e| self.failure("put", blob, e))?;
+        let mut draft = Draft::begin(&self.place).await.map_err(|e| self.failure("put", blob, e))?;
         draft.append(body).await.map_err(|e| self.failure("put", blob, e))?;
         draft.publish(blob, condition, Durability::Process).await
     }
 
     async fn begin(&self, blob: &BlobName) -> Result<Box<dyn BlobWriter>, ContainerError> {
-        let draft = Draft::begin(&self.place)
-            .await
-            .map_err(|e| self.failure("upload", blob, e))?;
-        Ok(Box::new(DirectoryWriter {
-            blob: blob.clone(),
-            draft,
-        }))
+        let draft = Draft::begin(&self.place).await.map_err(|e| self.failure("upload", blob, e))?;
+        Ok(Box::new(DirectoryWriter { blob: blob.clone(), draft }))
     }
 
     fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<BlobFacts, ContainerError>> {
@@ -142,29 +117,17 @@ impl Backend for Directory {
                     Progress::Ended => return Ok(None),
                 };
                 let found = walk.next_batch(LIST_BATCH)?;
-                let next = if found.len() < LIST_BATCH {
-                    Progress::Ended
-                } else {
-                    Progress::Within(walk)
-                };
+                let next = if found.len() < LIST_BATCH { Progress::Ended } else { Progress::Within(walk) };
                 Ok(Some((found, next)))
             })
         });
         batches
             .map(move |batch| {
                 let items = match batch {
-                    Ok(found) => found
-                        .into_iter()
-                        .filter_map(|file| facts(container, file))
-                        .map(Ok)
-                        .collect(),
+                    Ok(found) => found.into_iter().filter_map(|file| facts(container, file)).map(Ok).collect(),
                     Err(error) => {
                         let prefix = prefix.clone();
-                        vec![Err(ContainerError::List {
-                            container,
-                            prefix,
-                            source: Box::new(error),
-                        })]
+                        vec![Err(ContainerError::List { container, prefix, source: Box::new(error) })]
                     }
                 };
                 stream::iter(items)
@@ -182,20 +145,11 @@ enum Progress {
 
 fn facts(container: &'static str, file: Found) -> Option<BlobFacts> {
     let Ok(name) = BlobName::new(file.name.as_str()) else {
-        tracing::warn!(
-            container,
-            file = file.name,
-            "passed over a file whose name no blob can have"
-        );
+        tracing::warn!(container, file = file.name, "passed over a file whose name no blob can have");
         return None;
     };
     let last_modified = file.metadata.modified().unwrap_or(UNIX_EPOCH).into();
-    Some(BlobFacts {
-        name,
-        etag: etag_of(&file.metadata),
-        size_bytes: file.metadata.len(),
-        last_modified,
-    })
+    Some(BlobFacts { name, etag: etag_of(&file.metadata), size_bytes: file.metadata.len(), last_modified })
 }
 
 struct DirectoryWriter {
@@ -211,9 +165,7 @@ impl BlobWriter for DirectoryWriter {
     }
 
     async fn commit(self: Box<Self>, condition: Condition) -> Result<ETag, ContainerError> {
-        self.draft
-            .publish(&self.blob, Some(condition), Durability::PowerCut)
-            .await
+        self.draft.publish(&self.blob, Some(condition), Durability::PowerCut).await
     }
 
     async fn abort(self: Box<Self>) -> Result<(), ContainerError> {
@@ -242,11 +194,7 @@ impl Draft {
         blocking(move || {
             let path = place.uploads.join(uuid::Uuid::new_v4().to_string());
             let file = File::create_new(&path)?;
-            Ok(Draft {
-                place,
-                path,
-                file: Arc::new(file),
-            })
+            Ok(Draft { place, path, file: Arc::new(file) })
         })
         .await
     }
@@ -281,10 +229,7 @@ impl Draft {
         .await;
         match outcome {
             Ok(Some(etag)) => Ok(etag),
-            Ok(None) => Err(ContainerError::Superseded {
-                container: place.container,
-                blob: blob.clone(),
-            }),
+            Ok(None) => Err(ContainerError::Superseded { container: place.container, blob: blob.clone() }),
             Err(source) => Err(place.failure("commit", blob, source)),
         }
     }
@@ -296,12 +241,8 @@ impl Draft {
         condition: Option<Condition>,
         durability: Durability,
     ) -> io::Result<Option<ETag>> {
-        let mut lock = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.place.lock_file)?;
+        let mut lock =
+            File::options().read(true).write(true).create(true).truncate(false).open(&self.place.lock_file)?;
         lock.lock()?;
         let present = match std::fs::metadata(target) {
             Ok(metadata) => Some(etag_of(&metadata)),
@@ -336,13 +277,7 @@ impl Place {
         let uploads = parent.join(UPLOADS).join(container);
         std::fs::create_dir_all(&uploads)?;
         let lock_file = parent.join(UPLOADS).join(format!("{container}.lock"));
-        Ok(Place {
-            container,
-            root,
-            uploads,
-            lock_file,
-            queue: tokio::sync::Mutex::new(()),
-        })
+        Ok(Place { container, root, uploads, lock_file, queue: tokio::sync::Mutex::new(()) })
     }
 
     fn remove_orphans(&self) -> io::Result<()> {
@@ -399,18 +334,9 @@ impl Place {
         match source.kind() {
             io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
                 let reason = "in a directory, one blob cannot be named like the folder of another";
-                ContainerError::Name {
-                    container: self.container,
-                    blob,
-                    reason,
-                }
+                ContainerError::Name { container: self.container, blob, reason }
             }
-            _ => ContainerError::Store {
-                operation,
-                container: self.container,
-                blob,
-                source: source.into(),
-            },
+            _ => ContainerError::Store { operation, container: self.container, blob, source: source.into() },
         }
     }
 }
@@ -420,10 +346,7 @@ fn next_stamp(lock: &mut File) -> io::Result<SystemTime> {
     let mut text = String::new();
     lock.read_to_string(&mut text)?;
     let last: u64 = text.trim().parse().unwrap_or(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_micros() as u64;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
     let stamp = now.max(last.saturating_add(1));
     lock.rewind()?;
     // Sixteen digits until the year 2286, so that a stamp always covers the one before.
@@ -433,10 +356,7 @@ fn next_stamp(lock: &mut File) -> io::Result<SystemTime> {
 
 /// As `object_store` computes it (its `get_etag`); the conformance suite compares them.
 fn etag_of(metadata: &Metadata) -> ETag {
-    let since_epoch = metadata
-        .modified()
-        .ok()
-        .and_then(|mtime| mtime.duration_since(UNIX_EPOCH).ok());
+    let since_epoch = metadata.modified().ok().and_then(|mtime| mtime.duration_since(UNIX_EPOCH).ok());
     let mtime = since_epoch.unwrap_or_default().as_micros();
     let text = format!("{:x}-{mtime:x}-{:x}", inode_of(metadata), metadata.len());
     ETag::new(text).expect("two hyphens make it a text that is not empty")

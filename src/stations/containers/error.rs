@@ -20,40 +20,19 @@ pub enum ContainerError {
     Gone { container: &'static str, blob: BlobName },
 
     #[error("container `{container}` cannot hold blob `{blob}`: {reason}; give it another name")]
-    Name {
-        container: &'static str,
-        blob: BlobName,
-        reason: &'static str,
-    },
+    Name { container: &'static str, blob: BlobName, reason: &'static str },
 
     #[error("blob `{blob}` in container `{container}` is shorter than the bytes {}..{} asked for", range.start, range.end)]
-    OutOfRange {
-        container: &'static str,
-        blob: BlobName,
-        range: Range<u64>,
-    },
+    OutOfRange { container: &'static str, blob: BlobName, range: Range<u64> },
 
     #[error("{operation} of blob `{blob}` in container `{container}` failed")]
-    Store {
-        operation: &'static str,
-        container: &'static str,
-        blob: BlobName,
-        source: Source,
-    },
+    Store { operation: &'static str, container: &'static str, blob: BlobName, source: Source },
 
     #[error("list of `{prefix}` in container `{container}` failed")]
-    List {
-        container: &'static str,
-        prefix: String,
-        source: Source,
-    },
+    List { container: &'static str, prefix: String, source: Source },
 
     #[error("storage directory `{}` cannot be used for container `{container}`", directory.display())]
-    Open {
-        container: &'static str,
-        directory: PathBuf,
-        source: Source,
-    },
+    Open { container: &'static str, directory: PathBuf, source: Source },
 }
 
 impl ContainerError {

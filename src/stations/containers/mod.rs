@@ -125,12 +125,7 @@ impl Container {
         let StorageLocation::Directory(root) = location;
         let (directory, store) = Directory::open(root, name).await?;
         let url = directory.url().to_owned();
-        let parts = ContainerParts {
-            name,
-            url,
-            store: Arc::new(store),
-            backend: Arc::new(directory),
-        };
+        let parts = ContainerParts { name, url, store: Arc::new(store), backend: Arc::new(directory) };
         Ok(Container { inner: Arc::new(parts) })
     }
 
@@ -169,24 +164,12 @@ impl Container {
             return Ok(Bytes::new());
         }
         let path = self.path(blob)?;
-        let options = GetOptions {
-            if_match: Some(quoted(if_match)),
-            range: Some(range.clone().into()),
-            ..GetOptions::default()
-        };
-        let answer = self
-            .inner
-            .store
-            .get_opts(&path, options)
-            .await
-            .map_err(|e| self.failure("read", blob, e))?;
+        let options =
+            GetOptions { if_match: Some(quoted(if_match)), range: Some(range.clone().into()), ..GetOptions::default() };
+        let answer = self.inner.store.get_opts(&path, options).await.map_err(|e| self.failure("read", blob, e))?;
         let bytes = answer.bytes().await.map_err(|e| self.failure("read", blob, e))?;
         if bytes.len() as u64 != range.end - range.start {
-            return Err(ContainerError::OutOfRange {
-                container: self.inner.name,
-                blob: blob.clone(),
-                range,
-            });
+            return Err(ContainerError::OutOfRange { container: self.inner.name, blob: blob.clone(), range });
         }
         Ok(bytes)
     }
@@ -243,31 +226,23 @@ impl Container {
     /// A blob's name as `object_store` writes it. `Path::from` would percent-encode `%`, `#` and `~` and come back as
     /// another name; `Path::parse` keeps every character, but drops a `/` at either end without a word.
     fn path(&self, blob: &BlobName) -> Result<Path, ContainerError> {
-        let refuse = |reason: &'static str| ContainerError::Name {
-            container: self.inner.name,
-            blob: blob.clone(),
-            reason,
-        };
+        let refuse =
+            |reason: &'static str| ContainerError::Name { container: self.inner.name, blob: blob.clone(), reason };
         if let Some(reason) = self.inner.backend.objection(blob) {
             return Err(refuse(reason));
         }
         let path = Path::parse(blob.as_str())
             .map_err(|_| refuse("it has an empty segment, a segment `.` or `..`, or a control character"))?;
-        if path.as_ref() == blob.as_str() {
-            Ok(path)
-        } else {
-            Err(refuse("it begins or ends with `/`"))
-        }
+        if path.as_ref() == blob.as_str() { Ok(path) } else { Err(refuse("it begins or ends with `/`")) }
     }
 
     fn version(&self, operation: &'static str, blob: &BlobName, tag: Option<String>) -> Result<ETag, ContainerError> {
-        tag.and_then(|text| ETag::new(text).ok())
-            .ok_or_else(|| ContainerError::Store {
-                operation,
-                container: self.inner.name,
-                blob: blob.clone(),
-                source: "the store answered without an ETag".into(),
-            })
+        tag.and_then(|text| ETag::new(text).ok()).ok_or_else(|| ContainerError::Store {
+            operation,
+            container: self.inner.name,
+            blob: blob.clone(),
+            source: "the store answered without an ETag".into(),
+        })
     }
 
     fn failure(&self, operation: &'static str, blob: &BlobName, source: object_store::Error) -> ContainerError {
@@ -276,12 +251,7 @@ impl Container {
         match source {
             object_store::Error::NotFound { .. } => ContainerError::Gone { container, blob },
             object_store::Error::Precondition { .. } => ContainerError::Superseded { container, blob },
-            other => ContainerError::Store {
-                operation,
-                container,
-                blob,
-                source: other.into(),
-            },
+            other => ContainerError::Store { operation, container, blob, source: other.into() },
         }
     }
 }

@@ -7,9 +7,7 @@ use super::*;
 
 async fn containers() -> (tempfile::TempDir, Containers) {
     let directory = tempfile::tempdir().unwrap();
-    let containers = Containers::open(&StorageLocation::Directory(directory.path().into()))
-        .await
-        .unwrap();
+    let containers = Containers::open(&StorageLocation::Directory(directory.path().into())).await.unwrap();
     (directory, containers)
 }
 
@@ -21,10 +19,7 @@ fn blob(name: &str) -> BlobName {
 async fn a_directory_conforms() {
     let (_directory, containers) = containers().await;
     conformance::suite(&containers.landing).await;
-    assert_eq!(
-        containers.landing.list("", None).try_collect::<Vec<_>>().await.unwrap(),
-        []
-    );
+    assert_eq!(containers.landing.list("", None).try_collect::<Vec<_>>().await.unwrap(), []);
     assert!(containers.landing.url().starts_with("file:///"));
     assert!(containers.landing.url().ends_with("/landing"));
 }
@@ -32,28 +27,10 @@ async fn a_directory_conforms() {
 #[tokio::test]
 async fn a_directory_refuses_the_names_it_cannot_hold() {
     let (_directory, containers) = containers().await;
-    for name in [
-        "a//b",
-        "/a",
-        "a/",
-        "..",
-        "a/../b",
-        "a\nb",
-        "x#1",
-        "a/x#22",
-        "c:",
-        "disc:",
-        &"x".repeat(256),
-    ] {
+    for name in ["a//b", "/a", "a/", "..", "a/../b", "a\nb", "x#1", "a/x#22", "c:", "disc:", &"x".repeat(256)] {
         let error = containers.landing.put(&blob(name), Bytes::new()).await.unwrap_err();
         assert!(matches!(error, ContainerError::Name { .. }), "{name}: {error}");
-        assert!(
-            matches!(
-                containers.landing.head(&blob(name)).await,
-                Err(ContainerError::Name { .. })
-            ),
-            "{name}"
-        );
+        assert!(matches!(containers.landing.head(&blob(name)).await, Err(ContainerError::Name { .. })), "{name}");
     }
     containers.landing.put(&blob("a"), Bytes::new()).await.unwrap();
     let below = containers.landing.put(&blob("a/b"), Bytes::new()).await.unwrap_err();
@@ -66,11 +43,7 @@ async fn a_directory_refuses_the_names_it_cannot_hold() {
 #[tokio::test]
 async fn what_object_store_lists_has_our_versions() {
     let (_directory, containers) = containers().await;
-    containers
-        .landing
-        .put(&blob("flights/50%#1~ ü.csv"), Bytes::from_static(b"x"))
-        .await
-        .unwrap();
+    containers.landing.put(&blob("flights/50%#1~ ü.csv"), Bytes::from_static(b"x")).await.unwrap();
     let ours: Vec<BlobFacts> = containers.landing.list("", None).try_collect().await.unwrap();
     let theirs: Vec<object_store::ObjectMeta> = containers.landing.inner.store.list(None).try_collect().await.unwrap();
     assert_eq!(theirs.len(), 1);
@@ -91,10 +64,7 @@ async fn a_list_passes_over_what_no_blob_can_be_named() {
     std::os::unix::fs::symlink("nowhere", landing.join("broken")).unwrap();
     std::fs::write(landing.join("plain.csv"), "x").unwrap();
     let listed: Vec<BlobFacts> = containers.landing.list("", None).try_collect().await.unwrap();
-    assert_eq!(
-        listed.iter().map(|facts| facts.name.as_str()).collect::<Vec<_>>(),
-        ["plain.csv"]
-    );
+    assert_eq!(listed.iter().map(|facts| facts.name.as_str()).collect::<Vec<_>>(), ["plain.csv"]);
 }
 
 #[tokio::test]
@@ -106,10 +76,7 @@ async fn a_list_of_many_goes_on_over_its_batches() {
     }
     let listed: Vec<BlobFacts> = containers.landing.list("", Some("0009")).try_collect().await.unwrap();
     let expected: Vec<String> = (10..2500).map(|number| format!("{number:04}")).collect();
-    assert_eq!(
-        listed.iter().map(|facts| facts.name.as_str()).collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(listed.iter().map(|facts| facts.name.as_str()).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
@@ -125,18 +92,10 @@ async fn an_upload_that_died_is_an_orphan_for_a_week() {
 
     let reopened = Containers::open(&location).await.unwrap();
     assert!(orphan.exists());
-    assert_eq!(
-        reopened.landing.list("", None).try_collect::<Vec<_>>().await.unwrap(),
-        []
-    );
+    assert_eq!(reopened.landing.list("", None).try_collect::<Vec<_>>().await.unwrap(), []);
 
     let eight_days_ago = SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
-    std::fs::File::options()
-        .write(true)
-        .open(&orphan)
-        .unwrap()
-        .set_modified(eight_days_ago)
-        .unwrap();
+    std::fs::File::options().write(true).open(&orphan).unwrap().set_modified(eight_days_ago).unwrap();
     Containers::open(&location).await.unwrap();
     assert!(!orphan.exists());
 }

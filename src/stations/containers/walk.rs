@@ -31,18 +31,10 @@ struct Entry {
 
 impl Walk {
     pub fn begin(container: &'static str, root: &Path, prefix: &str, after: Option<&str>) -> io::Result<Walk> {
-        let mut walk = Walk {
-            container,
-            prefix: prefix.to_owned(),
-            after: after.map(str::to_owned),
-            open: Vec::new(),
-        };
+        let mut walk = Walk { container, prefix: prefix.to_owned(), after: after.map(str::to_owned), open: Vec::new() };
         let folder_of_prefix = prefix.rsplit_once('/').map(|(folder, _)| folder);
-        let is_tidy = |folder: &str| {
-            folder
-                .split('/')
-                .all(|segment| !segment.is_empty() && segment != "." && segment != "..")
-        };
+        let is_tidy =
+            |folder: &str| folder.split('/').all(|segment| !segment.is_empty() && segment != "." && segment != "..");
         match folder_of_prefix {
             None => walk.enter(root.to_owned(), "")?,
             Some(folder) if is_tidy(folder) => walk.enter(root.join(folder), &format!("{folder}/"))?,
@@ -68,10 +60,7 @@ impl Walk {
                 continue;
             }
             match std::fs::metadata(&path) {
-                Ok(metadata) if metadata.is_file() => batch.push(Found {
-                    name: entry.key,
-                    metadata,
-                }),
+                Ok(metadata) if metadata.is_file() => batch.push(Found { name: entry.key, metadata }),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -94,27 +83,17 @@ impl Walk {
             let listed = listed?;
             let Some(segment) = nameable(&listed) else {
                 let file = listed.path();
-                tracing::warn!(
-                    container = self.container,
-                    ?file,
-                    "passed over a file whose name no blob can have"
-                );
+                tracing::warn!(container = self.container, ?file, "passed over a file whose name no blob can have");
                 continue;
             };
             let is_folder = listed.file_type()?.is_dir();
-            let entry = Entry {
-                key: format!("{key}{segment}{}", if is_folder { "/" } else { "" }),
-                is_folder,
-            };
+            let entry = Entry { key: format!("{key}{segment}{}", if is_folder { "/" } else { "" }), is_folder };
             if self.is_wanted(&entry) {
                 entries.push(entry);
             }
         }
         entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        self.open.push(Folder {
-            path,
-            entries: entries.into_iter(),
-        });
+        self.open.push(Folder { path, entries: entries.into_iter() });
         Ok(())
     }
 

@@ -23,11 +23,8 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Host keys by family. A server has one of several families and shows the first that we ask for, so a pinned key of
 /// another family is found by asking again without the family that was shown.
-const HOST_KEY_FAMILIES: [&str; 3] = [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521",
-    "rsa-sha2-512,rsa-sha2-256,ssh-rsa",
-];
+const HOST_KEY_FAMILIES: [&str; 3] =
+    ["ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", "rsa-sha2-512,rsa-sha2-256,ssh-rsa"];
 
 /// `LIBSSH2_ERROR_FILE`: what libssh2 answers to a private key that it cannot read.
 const UNREADABLE_KEY: i32 = -16;
@@ -43,10 +40,7 @@ impl Connector for SshConnector {
         let server = endpoint.server();
         match tokio::task::spawn_blocking(move || open(&endpoint)).await {
             Ok(outcome) => outcome.map(|session| Arc::new(session) as Arc<dyn Sftp>),
-            Err(source) => Err(SftpError::Connect {
-                server,
-                source: io::Error::other(source),
-            }),
+            Err(source) => Err(SftpError::Connect { server, source: io::Error::other(source) }),
         }
     }
 }
@@ -76,11 +70,7 @@ fn reach(endpoint: &SftpEndpoint) -> Result<(Session, TcpStream), SftpError> {
             Err(error) => return Err(first_mismatch.unwrap_or(error)),
         };
         let offered = fingerprint(&session);
-        if endpoint
-            .host_keys
-            .iter()
-            .any(|pinned| pinned.trim_end_matches('=') == offered)
-        {
+        if endpoint.host_keys.iter().any(|pinned| pinned.trim_end_matches('=') == offered) {
             return Ok((session, stream));
         }
         let shown = session.methods(MethodType::HostKey).unwrap_or_default().to_owned();
@@ -100,13 +90,8 @@ fn reach(endpoint: &SftpEndpoint) -> Result<(Session, TcpStream), SftpError> {
 }
 
 fn connect(endpoint: &SftpEndpoint) -> Result<TcpStream, SftpError> {
-    let failure = |source| SftpError::Connect {
-        server: endpoint.server(),
-        source,
-    };
-    let addresses = (endpoint.host.as_str(), endpoint.port)
-        .to_socket_addrs()
-        .map_err(failure)?;
+    let failure = |source| SftpError::Connect { server: endpoint.server(), source };
+    let addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs().map_err(failure)?;
     let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
@@ -121,19 +106,11 @@ fn connect(endpoint: &SftpEndpoint) -> Result<TcpStream, SftpError> {
 }
 
 fn shake_hands(endpoint: &SftpEndpoint, stream: &TcpStream, host_key_methods: &str) -> Result<Session, SftpError> {
-    let failure = |source| SftpError::Handshake {
-        server: endpoint.server(),
-        source,
-    };
+    let failure = |source| SftpError::Handshake { server: endpoint.server(), source };
     let mut session = Session::new().map_err(failure)?;
     session.set_timeout(CALL_TIMEOUT.as_millis() as u32);
-    session
-        .method_pref(MethodType::HostKey, host_key_methods)
-        .map_err(failure)?;
-    let stream = stream.try_clone().map_err(|source| SftpError::Connect {
-        server: endpoint.server(),
-        source,
-    })?;
+    session.method_pref(MethodType::HostKey, host_key_methods).map_err(failure)?;
+    let stream = stream.try_clone().map_err(|source| SftpError::Connect { server: endpoint.server(), source })?;
     session.set_tcp_stream(stream);
     session.handshake().map_err(failure)?;
     Ok(session)
@@ -159,12 +136,7 @@ fn log_in(session: &Session, endpoint: &SftpEndpoint) -> Result<(), SftpError> {
             if let Some(reason) = objection_to_key(&text) {
                 return Err(unusable_key(endpoint, reason));
             }
-            session.userauth_pubkey_memory(
-                user,
-                None,
-                &text,
-                passphrase.as_ref().map(|secret| secret.secret.reveal()),
-            )
+            session.userauth_pubkey_memory(user, None, &text, passphrase.as_ref().map(|secret| secret.secret.reveal()))
         }
     };
     outcome.map_err(|source| match (&endpoint.login, source.code()) {
@@ -179,11 +151,7 @@ fn log_in(session: &Session, endpoint: &SftpEndpoint) -> Result<(), SftpError> {
             server: endpoint.server(),
             user: endpoint.user.clone(),
             settings: endpoint.login.settings(),
-            accepted: if accepted.is_empty() {
-                "unknown".to_owned()
-            } else {
-                accepted.replace(',', ", ")
-            },
+            accepted: if accepted.is_empty() { "unknown".to_owned() } else { accepted.replace(',', ", ") },
             source,
         },
     })
@@ -213,11 +181,7 @@ struct SamePassword<'a>(&'a Credential);
 impl KeyboardInteractivePrompt for SamePassword<'_> {
     fn prompt(&mut self, _user: &str, _instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
         let answer = |prompt: &Prompt<'_>| {
-            if prompt.echo {
-                String::new()
-            } else {
-                self.0.secret.reveal().to_owned()
-            }
+            if prompt.echo { String::new() } else { self.0.secret.reveal().to_owned() }
         };
         prompts.iter().map(answer).collect()
     }
@@ -256,21 +220,16 @@ mod tests {
     #[test]
     fn a_key_may_come_on_one_line() {
         let expected = "-----BEGIN X-----\nabc\n-----END X-----\n";
-        for setting in [
-            "-----BEGIN X-----\\nabc\\n-----END X-----",
-            "\n-----BEGIN X-----\r\nabc\r\n-----END X-----\r\n",
-        ] {
+        for setting in
+            ["-----BEGIN X-----\\nabc\\n-----END X-----", "\n-----BEGIN X-----\r\nabc\r\n-----END X-----\r\n"]
+        {
             assert_eq!(key_text(setting), expected);
         }
     }
 
     #[test]
     fn what_is_no_private_key_is_named_for_what_it_is() {
-        assert!(
-            objection_to_key("PuTTY-User-Key-File-3: ssh-ed25519")
-                .unwrap()
-                .contains("puttygen")
-        );
+        assert!(objection_to_key("PuTTY-User-Key-File-3: ssh-ed25519").unwrap().contains("puttygen"));
         assert!(objection_to_key("ssh-ed25519 AAAA").unwrap().contains("public key"));
         assert!(objection_to_key("/home/me/.ssh/id_rsa").unwrap().contains("-----BEGIN"));
         assert_eq!(objection_to_key("-----BEGIN OPENSSH PRIVATE KEY-----\n"), None);

@@ -50,10 +50,7 @@ impl EndpointLogin {
         match self {
             EndpointLogin::Password(password) => format!("`{}`", password.setting),
             EndpointLogin::PrivateKey { key, passphrase: None } => format!("`{}`", key.setting),
-            EndpointLogin::PrivateKey {
-                key,
-                passphrase: Some(passphrase),
-            } => {
+            EndpointLogin::PrivateKey { key, passphrase: Some(passphrase) } => {
                 format!("`{}` (passphrase: `{}`)", key.setting, passphrase.setting)
             }
         }

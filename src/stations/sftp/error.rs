@@ -21,47 +21,22 @@ pub enum SftpError {
          it: host_key = [{}]",
         to_pin(offered, pinned)
     )]
-    HostKey {
-        server: String,
-        feed: FeedName,
-        offered: String,
-        pinned: Vec<String>,
-    },
+    HostKey { server: String, feed: FeedName, offered: String, pinned: Vec<String> },
 
     #[error("private key in setting {settings} cannot be used for {user}@{server}: {reason}")]
-    PrivateKey {
-        server: String,
-        user: String,
-        settings: String,
-        reason: &'static str,
-    },
+    PrivateKey { server: String, user: String, settings: String, reason: &'static str },
 
     #[error(
         "server {server} refused the login of `{user}` (it takes: {accepted}): check the user in the feed's url and \
          the secret in setting {settings}"
     )]
-    Login {
-        server: String,
-        user: String,
-        settings: String,
-        accepted: String,
-        source: ssh2::Error,
-    },
+    Login { server: String, user: String, settings: String, accepted: String, source: ssh2::Error },
 
     #[error("server {server} let `{user}` in, but offers no SFTP")]
-    NoSftp {
-        server: String,
-        user: String,
-        source: ssh2::Error,
-    },
+    NoSftp { server: String, user: String, source: ssh2::Error },
 
     #[error("{operation} of `{path}` on {server} failed")]
-    Operation {
-        server: String,
-        operation: &'static str,
-        path: RemotePath,
-        source: Source,
-    },
+    Operation { server: String, operation: &'static str, path: RemotePath, source: Source },
 
     #[error("`{path}` on {server} is gone")]
     Gone { server: String, path: RemotePath },
@@ -70,26 +45,15 @@ pub enum SftpError {
     Occupied { server: String, path: RemotePath },
 
     #[error("directory `{path}` on {server} has more than {limit} files: let the partner clear it, or set `after`")]
-    TooManyFiles {
-        server: String,
-        path: RemotePath,
-        limit: usize,
-    },
+    TooManyFiles { server: String, path: RemotePath, limit: usize },
 
     #[error("connection to {server} was lost during {operation} of `{path}`")]
-    Lost {
-        server: String,
-        operation: &'static str,
-        path: RemotePath,
-        source: Source,
-    },
+    Lost { server: String, operation: &'static str, path: RemotePath, source: Source },
 }
 
 fn to_pin(offered: &str, pinned: &[String]) -> String {
-    let keys: Vec<String> = std::iter::once(offered)
-        .chain(pinned.iter().map(String::as_str))
-        .map(|key| format!("\"{key}\""))
-        .collect();
+    let keys: Vec<String> =
+        std::iter::once(offered).chain(pinned.iter().map(String::as_str)).map(|key| format!("\"{key}\"")).collect();
     keys.join(", ")
 }
 

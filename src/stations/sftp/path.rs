@@ -20,10 +20,7 @@ pub struct RemotePath(Vec<u8>);
 impl RemotePath {
     pub fn new(path: impl Into<Vec<u8>>) -> Result<Self, BadRemotePath> {
         let path = RemotePath(path.into());
-        let refuse = |rule| BadRemotePath {
-            path: path.to_string(),
-            rule,
-        };
+        let refuse = |rule| BadRemotePath { path: path.to_string(), rule };
         if path.0.is_empty() {
             return Err(refuse("is empty"));
         }
@@ -52,11 +49,7 @@ impl RemotePath {
 
     /// What follows the last `/`.
     pub fn name(&self) -> &[u8] {
-        let start = self
-            .0
-            .iter()
-            .rposition(|byte| *byte == b'/')
-            .map_or(0, |slash| slash + 1);
+        let start = self.0.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         &self.0[start..]
     }
 
@@ -72,11 +65,7 @@ impl RemotePath {
     /// The rest of this path below a directory; `None` if it does not lie there.
     pub fn below(&self, directory: &RemotePath) -> Option<&[u8]> {
         let rest = self.0.strip_prefix(directory.0.as_slice())?;
-        let rest = if directory.0.ends_with(b"/") {
-            rest
-        } else {
-            rest.strip_prefix(b"/")?
-        };
+        let rest = if directory.0.ends_with(b"/") { rest } else { rest.strip_prefix(b"/")? };
         (!rest.is_empty()).then_some(rest)
     }
 }
@@ -129,10 +118,7 @@ mod tests {
         assert_eq!(path(b"/out/a.csv").parent(), Some(path(b"/out")));
         assert_eq!(path(b"/a.csv").parent(), Some(path(b"/")));
         assert_eq!(path(b"/").parent(), None);
-        assert_eq!(
-            path(b"/out/sub/a.csv").below(&path(b"/out")),
-            Some(b"sub/a.csv".as_slice())
-        );
+        assert_eq!(path(b"/out/sub/a.csv").below(&path(b"/out")), Some(b"sub/a.csv".as_slice()));
         assert_eq!(path(b"/outer/a.csv").below(&path(b"/out")), None);
         assert_eq!(path(b"/a.csv").below(&path(b"/")), Some(b"a.csv".as_slice()));
     }

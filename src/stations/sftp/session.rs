@@ -44,15 +44,8 @@ struct Connection {
 
 impl SshSession {
     pub fn new(server: String, sftp: ssh2::Sftp, stream: TcpStream) -> Self {
-        let connection = Connection {
-            server,
-            sftp: Some(sftp),
-            stream,
-            is_lost: AtomicBool::new(false),
-        };
-        SshSession {
-            connection: Arc::new(connection),
-        }
+        let connection = Connection { server, sftp: Some(sftp), stream, is_lost: AtomicBool::new(false) };
+        SshSession { connection: Arc::new(connection) }
     }
 
     async fn call<T: Send + 'static>(
@@ -93,12 +86,7 @@ impl Connection {
         source: Box<dyn std::error::Error + Send + Sync>,
     ) -> SftpError {
         self.is_lost.store(true, Ordering::Relaxed);
-        SftpError::Lost {
-            server: self.server.clone(),
-            operation,
-            path: path.clone(),
-            source,
-        }
+        SftpError::Lost { server: self.server.clone(), operation, path: path.clone(), source }
     }
 
     /// What the server says about a file is an error of the operation; everything else is one of the connection.
@@ -108,21 +96,16 @@ impl Connection {
         match source.code() {
             ErrorCode::SFTP(NO_SUCH_FILE | NO_SUCH_PATH) => SftpError::Gone { server, path },
             ErrorCode::SFTP(ALREADY_EXISTS) => SftpError::Occupied { server, path },
-            ErrorCode::SFTP(code) if !CONNECTION_CODES.contains(&code) => SftpError::Operation {
-                server,
-                operation,
-                path,
-                source: source.into(),
-            },
+            ErrorCode::SFTP(code) if !CONNECTION_CODES.contains(&code) => {
+                SftpError::Operation { server, operation, path, source: source.into() }
+            }
             _ => self.lost(operation, &path, source.into()),
         }
     }
 
     fn list(&self, directory: &RemotePath) -> Result<Vec<RemoteFile>, SftpError> {
-        let mut handle = self
-            .sftp()
-            .opendir(native(directory))
-            .map_err(|error| self.failure("list", directory, error))?;
+        let mut handle =
+            self.sftp().opendir(native(directory)).map_err(|error| self.failure("list", directory, error))?;
         let mut files = Vec::new();
         loop {
             let (name, stat) = match handle.readdir() {
@@ -136,19 +119,11 @@ impl Connection {
                 continue;
             }
             let Ok(path) = directory.join(name) else { continue };
-            let found = if is_complete(&stat) {
-                remote_file(&path, &stat)
-            } else {
-                self.stat(&path)?
-            };
+            let found = if is_complete(&stat) { remote_file(&path, &stat) } else { self.stat(&path)? };
             files.extend(found);
             if files.len() > LIST_LIMIT {
                 let server = self.server.clone();
-                return Err(SftpError::TooManyFiles {
-                    server,
-                    path: directory.clone(),
-                    limit: LIST_LIMIT,
-                });
+                return Err(SftpError::TooManyFiles { server, path: directory.clone(), limit: LIST_LIMIT });
             }
         }
     }
@@ -179,9 +154,7 @@ impl Connection {
         let failure = |error| self.failure("read", &file.path, error);
         let mut handle = self.sftp().open(native(&file.path)).map_err(failure)?;
         if offset > 0 {
-            handle
-                .seek(SeekFrom::Start(offset))
-                .map_err(|error| self.lost("read", &file.path, error.into()))?;
+            handle.seek(SeekFrom::Start(offset)).map_err(|error| self.lost("read", &file.path, error.into()))?;
         }
         let mut left = (file.size_bytes + 1).saturating_sub(offset);
         while left > 0 {
@@ -210,18 +183,12 @@ impl Connection {
     }
 
     fn rename(&self, from: &RemotePath, to: &RemotePath) -> Result<(), SftpError> {
-        let occupied = || SftpError::Occupied {
-            server: self.server.clone(),
-            path: to.clone(),
-        };
+        let occupied = || SftpError::Occupied { server: self.server.clone(), path: to.clone() };
         // Version 3 lets a server overwrite, and some do.
         if self.exists(to)? {
             return Err(occupied());
         }
-        match self
-            .sftp()
-            .rename(native(from), native(to), Some(ssh2::RenameFlags::empty()))
-        {
+        match self.sftp().rename(native(from), native(to), Some(ssh2::RenameFlags::empty())) {
             Ok(()) => Ok(()),
             Err(error) => match self.failure("rename", from, error) {
                 // OpenSSH says "failure" to a name that was taken in the meantime.
@@ -238,9 +205,7 @@ impl Connection {
     }
 
     fn remove(&self, path: &RemotePath) -> Result<(), SftpError> {
-        self.sftp()
-            .unlink(native(path))
-            .map_err(|error| self.failure("remove", path, error))
+        self.sftp().unlink(native(path)).map_err(|error| self.failure("remove", path, error))
     }
 
     fn create_directory(&self, path: &RemotePath) -> Result<(), SftpError> {
@@ -254,11 +219,7 @@ impl Connection {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failure("creation", path, error);
-                if !error.is_of_the_connection() && self.exists(path)? {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
+                if !error.is_of_the_connection() && self.exists(path)? { Ok(()) } else { Err(error) }
             }
         }
     }
@@ -278,8 +239,7 @@ impl Connection {
 #[async_trait]
 impl Sftp for SshSession {
     async fn list(&self, directory: &RemotePath) -> Result<Vec<RemoteFile>, SftpError> {
-        self.call("list", directory, |connection, path| connection.list(path))
-            .await
+        self.call("list", directory, |connection, path| connection.list(path)).await
     }
 
     async fn stat(&self, path: &RemotePath) -> Result<Option<RemoteFile>, SftpError> {
@@ -296,26 +256,21 @@ impl Sftp for SshSession {
                 let _ = sender.blocking_send(Err(error));
             }
         });
-        Ok(stream::unfold(receiver, |mut receiver| async {
-            receiver.recv().await.map(|item| (item, receiver))
-        })
-        .boxed())
+        Ok(stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
+            .boxed())
     }
 
     async fn rename(&self, from: &RemotePath, to: &RemotePath) -> Result<(), SftpError> {
         let to = to.clone();
-        self.call("rename", from, move |connection, from| connection.rename(from, &to))
-            .await
+        self.call("rename", from, move |connection, from| connection.rename(from, &to)).await
     }
 
     async fn remove(&self, path: &RemotePath) -> Result<(), SftpError> {
-        self.call("remove", path, |connection, path| connection.remove(path))
-            .await
+        self.call("remove", path, |connection, path| connection.remove(path)).await
     }
 
     async fn create_directory(&self, path: &RemotePath) -> Result<(), SftpError> {
-        self.call("creation", path, |connection, path| connection.create_directory(path))
-            .await
+        self.call("creation", path, |connection, path| connection.create_directory(path)).await
     }
 }
 
@@ -333,9 +288,5 @@ fn remote_file(path: &RemotePath, stat: &FileStat) -> Option<RemoteFile> {
         return None;
     }
     let modified = DateTime::from_timestamp(i64::try_from(stat.mtime?).ok()?, 0)?;
-    Some(RemoteFile {
-        path: path.clone(),
-        size_bytes: stat.size?,
-        modified,
-    })
+    Some(RemoteFile { path: path.clone(), size_bytes: stat.size?, modified })
 }

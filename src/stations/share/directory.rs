@@ -24,13 +24,8 @@ impl DirectoryShare {
     /// Creates the directory where it is missing.
     pub async fn open(directory: &Path) -> Result<DirectoryShare, ShareError> {
         match tokio::fs::create_dir_all(directory).await {
-            Ok(()) => Ok(DirectoryShare {
-                directory: directory.to_owned(),
-            }),
-            Err(source) => Err(ShareError::Open {
-                share: directory.display().to_string(),
-                source: source.into(),
-            }),
+            Ok(()) => Ok(DirectoryShare { directory: directory.to_owned() }),
+            Err(source) => Err(ShareError::Open { share: directory.display().to_string(), source: source.into() }),
         }
     }
 
@@ -46,10 +41,7 @@ impl DirectoryShare {
         work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T, ShareError> {
         let path = self.path(name);
-        let outcome = tokio::task::spawn_blocking(move || work(&path))
-            .await
-            .map_err(io::Error::other)
-            .flatten();
+        let outcome = tokio::task::spawn_blocking(move || work(&path)).await.map_err(io::Error::other).flatten();
         outcome.map_err(|source| ShareError::Store {
             operation,
             share: self.directory.display().to_string(),
@@ -71,9 +63,7 @@ fn if_there<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
 #[async_trait]
 impl Share for DirectoryShare {
     async fn length(&self, name: &StagedName) -> Result<Option<u64>, ShareError> {
-        let metadata = self
-            .on("length", name, |path| if_there(std::fs::metadata(path)))
-            .await?;
+        let metadata = self.on("length", name, |path| if_there(std::fs::metadata(path))).await?;
         Ok(metadata.map(|metadata| metadata.len()))
     }
 
@@ -81,10 +71,7 @@ impl Share for DirectoryShare {
         let write = move |path: &Path| {
             let file = File::options().write(true).create(true).truncate(false).open(path)?;
             if offset > file.metadata()?.len() {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "the write would leave a hole",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the write would leave a hole"));
             }
             write_all_at(&file, &bytes, offset)
         };
@@ -105,10 +92,7 @@ impl Share for DirectoryShare {
             }
         };
         let bytes = self.on("read", name, read).await?;
-        bytes.ok_or_else(|| ShareError::Gone {
-            name: name.as_str().to_owned(),
-            range,
-        })
+        bytes.ok_or_else(|| ShareError::Gone { name: name.as_str().to_owned(), range })
     }
 
     async fn sync(&self, name: &StagedName) -> Result<(), ShareError> {
@@ -116,21 +100,13 @@ impl Share for DirectoryShare {
     }
 
     async fn delete(&self, name: &StagedName) -> Result<(), ShareError> {
-        self.on("delete", name, |path| if_there(std::fs::remove_file(path)))
-            .await
-            .map(|_| ())
+        self.on("delete", name, |path| if_there(std::fs::remove_file(path))).await.map(|_| ())
     }
 
     async fn list(&self) -> Result<Vec<StagedFile>, ShareError> {
         let directory = self.directory.clone();
-        let listed = tokio::task::spawn_blocking(move || list(&directory))
-            .await
-            .map_err(io::Error::other)
-            .flatten();
-        listed.map_err(|source| ShareError::Open {
-            share: self.directory.display().to_string(),
-            source: source.into(),
-        })
+        let listed = tokio::task::spawn_blocking(move || list(&directory)).await.map_err(io::Error::other).flatten();
+        listed.map_err(|source| ShareError::Open { share: self.directory.display().to_string(), source: source.into() })
     }
 }
 
@@ -139,23 +115,14 @@ fn list(directory: &Path) -> io::Result<Vec<StagedFile>> {
     let mut staged = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        let Some(hash) = entry
-            .file_name()
-            .into_string()
-            .ok()
-            .and_then(|name| Sha256::new(name).ok())
-        else {
+        let Some(hash) = entry.file_name().into_string().ok().and_then(|name| Sha256::new(name).ok()) else {
             continue;
         };
         let Some(metadata) = if_there(entry.metadata())? else {
             continue;
         };
         let last_modified = metadata.modified()?.into();
-        staged.push(StagedFile {
-            name: StagedName(hash),
-            size_bytes: metadata.len(),
-            last_modified,
-        });
+        staged.push(StagedFile { name: StagedName(hash), size_bytes: metadata.len(), last_modified });
     }
     Ok(staged)
 }

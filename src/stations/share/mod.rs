@@ -32,12 +32,7 @@ pub struct StagedName(Sha256);
 impl StagedName {
     /// `path` is the raw path on the server. `modified` counts seconds since 1970.
     pub fn of(feed: &FeedName, path: &[u8], size_bytes: u64, modified: i64) -> Self {
-        let fields = [
-            feed.as_str().as_bytes(),
-            path,
-            &size_bytes.to_be_bytes(),
-            &modified.to_be_bytes(),
-        ];
+        let fields = [feed.as_str().as_bytes(), path, &size_bytes.to_be_bytes(), &modified.to_be_bytes()];
         StagedName(Sha256::of_fields(&fields))
     }
 
@@ -94,17 +89,9 @@ pub enum ShareError {
     #[error("staged copy `{name}` has no bytes {}..{}", range.start, range.end)]
     Gone { name: String, range: Range<u64> },
     #[error("{operation} of staged copy `{name}` on share `{share}` failed")]
-    Store {
-        operation: &'static str,
-        share: String,
-        name: String,
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Store { operation: &'static str, share: String, name: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("share `{share}` cannot be used: is the directory mounted and writable?")]
-    Open {
-        share: String,
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Open { share: String, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 impl ShareError {

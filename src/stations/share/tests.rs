@@ -23,10 +23,7 @@ fn every_version_of_a_file_has_a_staged_name_of_its_own() {
         StagedName::of(&feed, b"/out/a.csv", 10, 6),
         StagedName::of(&FeedName::new("events").unwrap(), b"/out/a.csv", 10, 5),
     ];
-    assert_eq!(
-        names.iter().collect::<std::collections::HashSet<_>>().len(),
-        names.len()
-    );
+    assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), names.len());
 }
 
 #[tokio::test]
@@ -65,12 +62,7 @@ async fn orphans_go_after_seven_days_and_strangers_stay() {
     let stranger = directory.path().join("staging/README");
     std::fs::write(&stranger, "not ours").unwrap();
     for file in [&stranger, &share_path(&directory, &old)] {
-        std::fs::File::options()
-            .write(true)
-            .open(file)
-            .unwrap()
-            .set_modified(eight_days_ago)
-            .unwrap();
+        std::fs::File::options().write(true).open(file).unwrap().set_modified(eight_days_ago).unwrap();
     }
     assert_eq!(remove_orphans(&share, Utc::now()).await.unwrap(), 1);
     assert!(stranger.exists());

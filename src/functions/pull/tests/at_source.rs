@@ -22,10 +22,7 @@ async fn a_landed_file_is_deleted_and_forgotten_so_that_its_name_can_come_again(
     for body in ["content", "content", "other"] {
         place.server.put("/out/a.csv", body, 1_700_000_000);
         let report = place.two_ticks().await;
-        assert_eq!(
-            (report.pulled + report.unchanged, report.finished, report.failed),
-            (1, 1, 0)
-        );
+        assert_eq!((report.pulled + report.unchanged, report.finished, report.failed), (1, 1, 0));
         assert_eq!((place.server.names(), place.records().await), (vec![], vec![]));
         assert_eq!(place.body("flights/a.csv").await.unwrap(), body);
     }
@@ -115,15 +112,9 @@ async fn a_version_that_cannot_go_back_is_pulled_from_where_it_is_before_the_new
 #[tokio::test]
 async fn what_has_begun_is_finished_even_if_the_feed_now_says_keep() {
     let mut place = place(After::Delete).await;
-    place
-        .server
-        .before_each_call(|operation, _, _| if operation == "remove" { Err(()) } else { Ok(()) });
+    place.server.before_each_call(|operation, _, _| if operation == "remove" { Err(()) } else { Ok(()) });
     assert_eq!(place.two_ticks().await.failed, 1);
-    assert!(
-        place.server.names()[0].starts_with("/out/.millrace-"),
-        "{:?}",
-        place.server.names()
-    );
+    assert!(place.server.names()[0].starts_with("/out/.millrace-"), "{:?}", place.server.names());
     place.server.undisturbed();
     place.sources[0].source.after = After::Keep;
     assert_eq!(place.tick().await.finished, 1);
@@ -135,10 +126,6 @@ async fn a_move_onto_itself_is_refused() {
     let place = place(After::Move("/out".into())).await;
     let report = place.two_ticks().await;
     assert_eq!(report.failed, 1);
-    assert!(
-        report.failures[0].message.contains("name another directory"),
-        "{:?}",
-        report.failures
-    );
+    assert!(report.failures[0].message.contains("name another directory"), "{:?}", report.failures);
     assert_eq!(place.server.names(), ["/out/a.csv"]);
 }

@@ -39,12 +39,7 @@ async fn survives_a_kill_after(steps: usize, after: &After) -> bool {
     place.tick().await;
 
     place.clock.advance(chrono::TimeDelta::seconds(30));
-    let was_killed = pin!(Killed {
-        running: Box::pin(place.tick()),
-        steps_left: steps
-    })
-    .await
-    .is_none();
+    let was_killed = pin!(Killed { running: Box::pin(place.tick()), steps_left: steps }).await.is_none();
     let landed_by_the_killed = place.landed().await;
 
     for _ in 0..4 {
@@ -54,11 +49,7 @@ async fn survives_a_kill_after(steps: usize, after: &After) -> bool {
     let landed = place.landed().await;
     assert_eq!(landed.len(), 2, "after {steps} steps");
     for facts in &landed_by_the_killed {
-        assert!(
-            landed.contains(facts),
-            "after {steps} steps, {} landed twice",
-            facts.name
-        );
+        assert!(landed.contains(facts), "after {steps} steps, {} landed twice", facts.name);
     }
     for (number, body) in bodies.iter().enumerate() {
         let blob = format!("flights/{}.csv", number + 1);
@@ -106,9 +97,7 @@ async fn a_file_that_was_staged_whole_is_not_transferred_again() {
     let place = Place::new(Server::default(), After::Keep).await;
     place.server.put("/out/a.csv", "content", 100);
     place.tick().await;
-    place
-        .server
-        .before_each_call(|operation, _, _| if operation == "stat" { Err(()) } else { Ok(()) });
+    place.server.before_each_call(|operation, _, _| if operation == "stat" { Err(()) } else { Ok(()) });
     assert_eq!(place.later_tick().await.failed, 1);
     assert_eq!(place.staged().await[0].size_bytes, 7);
     place.server.undisturbed();
@@ -139,9 +128,7 @@ async fn a_deletion_whose_records_were_left_is_over() {
     let [landed, finishing] = ["landed", "finishing"]
         .map(|state| crate::names::BlobName::new(format!("pulled/flights/a.csv/7-100.{state}")).unwrap());
     let body = place.stations.state.get(&landed).await.unwrap().unwrap();
-    let body = String::from_utf8(body.to_vec())
-        .unwrap()
-        .replace("\"keep\"", "\"delete\"");
+    let body = String::from_utf8(body.to_vec()).unwrap().replace("\"keep\"", "\"delete\"");
     for left in [vec![&landed, &finishing], vec![&finishing]] {
         place.server.put("/out/a.csv", "the next", 200);
         for record in left {
@@ -149,11 +136,7 @@ async fn a_deletion_whose_records_were_left_is_over() {
         }
         let report = place.tick().await;
         assert_eq!((report.finished, report.failed), (0, 0));
-        assert_eq!(
-            place.server.names(),
-            ["/out/a.csv"],
-            "the next file of this name is another file"
-        );
+        assert_eq!(place.server.names(), ["/out/a.csv"], "the next file of this name is another file");
         assert_eq!(place.records().await, [""; 0]);
     }
 }

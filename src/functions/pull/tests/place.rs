@@ -32,15 +32,8 @@ pub struct Place {
 /// A source of feed `flights` that looks for `*.csv` in `/out`.
 pub fn source(after: After) -> PullSource {
     let feed = FeedName::new("flights").unwrap();
-    let secret = SecretReference {
-        setting: "SECRET".into(),
-    };
-    let url = SftpUrl {
-        user: "partner".into(),
-        host: "memory".into(),
-        port: 22,
-        directory: "/out".into(),
-    };
+    let secret = SecretReference { setting: "SECRET".into() };
+    let url = SftpUrl { user: "partner".into(), host: "memory".into(), port: 22, directory: "/out".into() };
     let source = SftpSource {
         name: None,
         url,
@@ -52,10 +45,7 @@ pub fn source(after: After) -> PullSource {
         after,
         parallel: 2,
     };
-    let password = Credential {
-        setting: "SECRET".into(),
-        secret: Secret::new("secret"),
-    };
+    let password = Credential { setting: "SECRET".into(), secret: Secret::new("secret") };
     let endpoint = SftpEndpoint {
         feed: feed.clone(),
         host: "memory".into(),
@@ -65,11 +55,7 @@ pub fn source(after: After) -> PullSource {
         login: EndpointLogin::Password(password),
         directory: "/out".into(),
     };
-    PullSource {
-        feed,
-        source,
-        endpoint: Ok(endpoint),
-    }
+    PullSource { feed, source, endpoint: Ok(endpoint) }
 }
 
 impl Place {
@@ -85,14 +71,7 @@ impl Place {
             state: containers.state,
         };
         let clock = Clock::set_to(DateTime::from_timestamp_millis(Utc::now().timestamp_millis()).unwrap());
-        Place {
-            server,
-            stations,
-            share,
-            clock,
-            sources: vec![source(after)],
-            _directory: directory,
-        }
+        Place { server, stations, share, clock, sources: vec![source(after)], _directory: directory }
     }
 
     pub async fn pull_until(&self, deadline: Instant) -> PullReport {
@@ -134,10 +113,7 @@ impl Place {
     /// The names of the records below `pulled/flights/`.
     pub async fn records(&self) -> Vec<String> {
         let records: Vec<BlobFacts> = self.stations.state.list("", None).try_collect().await.unwrap();
-        records
-            .iter()
-            .map(|facts| facts.name.as_str().trim_start_matches("pulled/flights/").to_owned())
-            .collect()
+        records.iter().map(|facts| facts.name.as_str().trim_start_matches("pulled/flights/").to_owned()).collect()
     }
 
     pub async fn staged(&self) -> Vec<StagedFile> {

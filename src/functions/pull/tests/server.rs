@@ -34,24 +34,15 @@ pub fn path(text: impl AsRef<[u8]>) -> RemotePath {
 
 impl Server {
     pub fn away() -> Self {
-        Server {
-            is_away: true,
-            ..Server::default()
-        }
+        Server { is_away: true, ..Server::default() }
     }
 
     pub fn silent_after(blocks: usize) -> Self {
-        Server {
-            blocks_before_silence: Some(blocks),
-            ..Server::default()
-        }
+        Server { blocks_before_silence: Some(blocks), ..Server::default() }
     }
 
     pub fn put(&self, name: &str, body: &str, modified: i64) {
-        self.files
-            .lock()
-            .unwrap()
-            .insert(path(name), (Bytes::copy_from_slice(body.as_bytes()), modified));
+        self.files.lock().unwrap().insert(path(name), (Bytes::copy_from_slice(body.as_bytes()), modified));
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -59,11 +50,7 @@ impl Server {
     }
 
     pub fn body(&self, name: &str) -> Option<Bytes> {
-        self.files
-            .lock()
-            .unwrap()
-            .get(&path(name))
-            .map(|(body, _)| body.clone())
+        self.files.lock().unwrap().get(&path(name)).map(|(body, _)| body.clone())
     }
 
     pub fn before_each_call(&self, hook: impl FnMut(&str, &RemotePath, &mut Files) -> Result<(), ()> + Send + 'static) {
@@ -84,28 +71,16 @@ impl Server {
 }
 
 fn lost(operation: &'static str, path: &RemotePath) -> SftpError {
-    SftpError::Lost {
-        server: "memory".into(),
-        operation,
-        path: path.clone(),
-        source: "cut".into(),
-    }
+    SftpError::Lost { server: "memory".into(), operation, path: path.clone(), source: "cut".into() }
 }
 
 fn gone(path: &RemotePath) -> SftpError {
-    SftpError::Gone {
-        server: "memory".into(),
-        path: path.clone(),
-    }
+    SftpError::Gone { server: "memory".into(), path: path.clone() }
 }
 
 fn file(path: &RemotePath, (body, modified): &(Bytes, i64)) -> RemoteFile {
     let modified = DateTime::from_timestamp(*modified, 0).unwrap();
-    RemoteFile {
-        path: path.clone(),
-        size_bytes: body.len() as u64,
-        modified,
-    }
+    RemoteFile { path: path.clone(), size_bytes: body.len() as u64, modified }
 }
 
 #[async_trait]
@@ -113,10 +88,7 @@ impl Connector for Server {
     async fn connect(&self, endpoint: &SftpEndpoint) -> Result<Arc<dyn Sftp>, SftpError> {
         if self.is_away {
             let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-            return Err(SftpError::Connect {
-                server: endpoint.server(),
-                source,
-            });
+            return Err(SftpError::Connect { server: endpoint.server(), source });
         }
         Ok(Arc::new(self.clone()))
     }
@@ -127,9 +99,7 @@ impl Sftp for Server {
     async fn list(&self, directory: &RemotePath) -> Result<Vec<RemoteFile>, SftpError> {
         yield_now().await;
         let files = self.call("list", directory)?;
-        let inside = files
-            .iter()
-            .filter(|(path, _)| path.parent().as_ref() == Some(directory));
+        let inside = files.iter().filter(|(path, _)| path.parent().as_ref() == Some(directory));
         Ok(inside.map(|(path, content)| file(path, content)).collect())
     }
 
@@ -140,12 +110,7 @@ impl Sftp for Server {
 
     async fn read(&self, file: &RemoteFile, offset: u64) -> Result<RemoteBytes, SftpError> {
         yield_now().await;
-        let body = self
-            .call("open", &file.path)?
-            .get(&file.path)
-            .ok_or_else(|| gone(&file.path))?
-            .0
-            .clone();
+        let body = self.call("open", &file.path)?.get(&file.path).ok_or_else(|| gone(&file.path))?.0.clone();
         let end = body.len().min(file.size_bytes as usize + 1);
         let (server, path) = (self.clone(), file.path.clone());
         let starts: Vec<usize> = (offset as usize..end).step_by(BLOCK_BYTES).collect();
@@ -163,10 +128,7 @@ impl Sftp for Server {
         yield_now().await;
         let mut files = self.call("rename", from)?;
         if files.contains_key(to) {
-            return Err(SftpError::Occupied {
-                server: "memory".into(),
-                path: to.clone(),
-            });
+            return Err(SftpError::Occupied { server: "memory".into(), path: to.clone() });
         }
         let content = files.remove(from).ok_or_else(|| gone(from))?;
         files.insert(to.clone(), content);
@@ -175,10 +137,7 @@ impl Sftp for Server {
 
     async fn remove(&self, path: &RemotePath) -> Result<(), SftpError> {
         yield_now().await;
-        self.call("remove", path)?
-            .remove(path)
-            .map(|_| ())
-            .ok_or_else(|| gone(path))
+        self.call("remove", path)?.remove(path).map(|_| ()).ok_or_else(|| gone(path))
     }
 
     async fn create_directory(&self, path: &RemotePath) -> Result<(), SftpError> {
