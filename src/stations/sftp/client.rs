@@ -152,7 +152,7 @@ fn log_in(session: &Session, endpoint: &SftpEndpoint) -> Result<(), SftpError> {
             user: endpoint.user.clone(),
             settings: endpoint.login.settings(),
             accepted: if accepted.is_empty() { "unknown".to_owned() } else { accepted.replace(',', ", ") },
-            source,
+            source: Box::new(source),
         },
     })
 }
