@@ -12,7 +12,7 @@ use crate::names::BlobName;
 use crate::pipeline::{Format, Pipeline};
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::landed::{FILES_HUB, LandedFile};
-use crate::records::provenance;
+use crate::records::pulled::{self, PulledError};
 use crate::stations::Disposition;
 use crate::stations::containers::{BlobFacts, Container, ContainerError};
 use crate::stations::hub::{HubError, HubSender};
@@ -44,6 +44,8 @@ pub enum AnnounceError {
     #[error(transparent)]
     Container(#[from] ContainerError),
     #[error(transparent)]
+    Pulled(#[from] PulledError),
+    #[error(transparent)]
     Hub(#[from] HubError),
 }
 
@@ -52,6 +54,8 @@ impl AnnounceError {
         match self {
             AnnounceError::ForeignAddress { .. } => Disposition::Reject,
             AnnounceError::Container(error) => error.disposition(),
+            // A record that cannot be read stops no file for good: the next try finds it mended or gone.
+            AnnounceError::Pulled(_) => Disposition::Retry,
             AnnounceError::Hub(error) => error.disposition(),
         }
     }
@@ -82,7 +86,7 @@ pub async fn announce_blob(facts: &BlobFacts, at: &AnnounceStations<'_>) -> Resu
         blob: facts.name.clone(),
         etag: facts.etag.clone(),
         size_bytes: facts.size_bytes,
-        sha256: provenance::read(at.state, &facts.name, &facts.etag).await?.map(|known| known.sha256),
+        sha256: pulled::of_blob(at.state, &facts.name, &facts.etag).await?.map(|pulled| pulled.sha256),
         format: "csv".to_owned(),
         compression: Compression::of_name(facts.name.as_str()).name().to_owned(),
     };

@@ -1,9 +1,10 @@
 //! Files move from their servers into landing: each version of each file once, whatever is interrupted.
 //!
 //! For every source, a pull lists the server, leaves out what the feed does not want and what the records know, and
-//! waits until a file has looked the same twice. What has settled is staged on the share, hashed on the way, checked
-//! against the server once more, and committed to landing under the condition that nobody else landed there meanwhile.
-//! Then the record is written, the staged copy goes, and the file is deleted or moved at its source if the feed says so.
+//! waits until a file has looked the same twice. What has settled is staged on the share and uploaded unseen, hashed on
+//! the way, checked against the server once more, and committed to landing under the condition that nobody else landed
+//! there meanwhile. Then the record is written, the staged copy goes, and the file is deleted or moved at its source if
+//! the feed says so.
 //!
 //! Nothing here is remembered between ticks but by the share, landing and the records: a pull that is killed at any
 //! instant is repeated by the next one. A pull knows no format and opens no database.
@@ -178,7 +179,9 @@ impl Context<'_> {
         let is_first = session.is_some();
         while !self.is_over() && !lock(queue).is_empty() {
             let _place = if is_first { None } else { self.spare_place().await };
-            let Some(candidate) = lock(queue).pop_front() else { return };
+            let Some(candidate) = lock(queue).pop_front() else {
+                return;
+            };
             if self.is_over() {
                 return lock(queue).push_front(candidate);
             }

@@ -21,7 +21,8 @@ pub struct LandedFile {
     pub blob: BlobName,
     pub etag: ETag,
     pub size_bytes: u64,
-    /// Of the bytes as they landed; unknown for blobs that others uploaded.
+    /// Of the bytes as they landed; unknown for blobs that others uploaded, and where the source's file is deleted or moved
+    /// away after landing, as its record goes with it.
     pub sha256: Option<Sha256>,
     /// `csv`
     pub format: String,

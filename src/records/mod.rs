@@ -7,7 +7,6 @@ pub mod key;
 pub mod landed;
 pub mod loaded;
 pub mod new_columns;
-pub mod provenance;
 pub mod pulled;
 pub mod quarantine;
 pub mod sweep_position;

@@ -151,7 +151,9 @@ pub async fn write(state: &Container, file: &LandedFile, name: &RecordName) -> R
 /// The body of a `landed` or `finishing` record; `None`: it is gone.
 pub async fn read(state: &Container, name: &RecordName) -> Result<Option<LandedFile>, PulledError> {
     let blob = name.blob();
-    let Some(body) = state.get(&blob).await? else { return Ok(None) };
+    let Some(body) = state.get(&blob).await? else {
+        return Ok(None);
+    };
     let file: LandedFile = match serde_json::from_slice(&body) {
         Ok(file) => file,
         Err(source) => return Err(PulledError::Unreadable { blob, source }),
@@ -171,7 +173,9 @@ pub async fn retire(state: &Container, name: &RecordName) -> Result<(), PulledEr
 /// What is known of a landed blob's version, for whoever finds only the blob; `None`: others uploaded it, or its record
 /// was retired.
 pub async fn of_blob(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Option<LandedFile>, PulledError> {
-    let Some(key) = PulledKey::of_blob(blob) else { return Ok(None) };
+    let Some(key) = PulledKey::of_blob(blob) else {
+        return Ok(None);
+    };
     let mut records = list_of_file(state, &key);
     while let Some(name) = records.next().await {
         let name = name?;

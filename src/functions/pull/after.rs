@@ -29,7 +29,9 @@ impl Context<'_> {
     ) -> Result<(), PullError> {
         for record in &pending.records {
             // Another pull has finished it.
-            let Some(mut landed) = pulled::read(&self.stations.state, record).await? else { continue };
+            let Some(mut landed) = pulled::read(&self.stations.state, record).await? else {
+                continue;
+            };
             if record.state() == RecordState::Landed {
                 landed.at_source = self.declared();
             }
@@ -38,7 +40,8 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn declared(&self) -> AtSource {
+    /// What the feed says now.
+    pub(super) fn declared(&self) -> AtSource {
         match &self.source.source.after {
             After::Keep => AtSource::Keep,
             After::Delete => AtSource::Delete,
@@ -54,7 +57,9 @@ impl Context<'_> {
         landed: &LandedFile,
     ) -> Result<(), PullError> {
         let key = landed.key();
-        let Some(below) = key.path_in(self.source.source.name.as_ref()) else { return Ok(()) };
+        let Some(below) = key.path_in(self.source.source.name.as_ref()) else {
+            return Ok(());
+        };
         let original = directory.join(below)?;
         if let AtSource::Keep = landed.at_source {
             return Ok(());

@@ -10,14 +10,14 @@ use bytes::Bytes;
 use futures::StreamExt;
 use sha2::{Digest, Sha256 as Sha256Hasher};
 use tokio::time::timeout_at;
+use tracing::info;
 
 use super::error::PullError;
 use super::plan::Candidate;
 use super::{Context, version_of};
 use crate::names::{BlobName, ETag, Sha256};
-use crate::pipeline::After;
-use crate::records::pulled::{self, AtSource, LandedFile, Landing, RecordState};
-use crate::stations::containers::{BlobFacts, Condition, ContainerError};
+use crate::records::pulled::{self, LandedFile, Landing, RecordState};
+use crate::stations::containers::{BlobFacts, Condition, ContainerError, Upload};
 use crate::stations::sftp::{READ_BYTES, RemoteFile, Sftp};
 use crate::stations::share::StagedName;
 
@@ -36,67 +36,68 @@ pub(super) enum Carried {
     OutOfTime,
 }
 
-enum Staged {
+enum Transferred {
     Whole(Sha256),
-    Changed,
-    OutOfTime,
-}
-
-enum Uploaded {
-    As(ETag),
     Changed,
     OutOfTime,
 }
 
 impl Context<'_> {
     /// Carries a file that has settled. `candidate.file.path` may be a private name at the source.
+    ///
+    /// The blocks of the blob go up while the file is staged, from the same bytes that are hashed, and stay unseen until
+    /// the server was asked once more and one conditional commit makes the blob.
     pub(super) async fn carry(&self, sftp: &dyn Sftp, candidate: &Candidate) -> Result<Carried, PullError> {
         let file = &candidate.file;
         let blob = candidate.key.landing_blob()?;
         let version = version_of(file);
-        let staged_name =
-            StagedName::of(&self.source.feed, candidate.key.path(), version.size_bytes, version.modified);
+        let staged_name = StagedName::of(&self.source.feed, candidate.key.path(), version.size_bytes, version.modified);
 
         let present = self.stations.landing.head(&blob).await?;
-        let sha256 = match self.stage(sftp, file, &staged_name).await? {
-            Staged::Whole(sha256) => sha256,
-            Staged::Changed => return self.discard(&staged_name, candidate).await,
-            Staged::OutOfTime => return Ok(Carried::OutOfTime),
+        let mut upload = self.stations.landing.upload(&blob).await?;
+        let sha256 = match self.transfer(sftp, file, &staged_name, &mut upload).await? {
+            Transferred::Whole(sha256) => sha256,
+            Transferred::Changed => return self.discard(&staged_name, candidate).await,
+            Transferred::OutOfTime => return Ok(Carried::OutOfTime),
         };
-        if !self.is_still_there(sftp, file).await? {
-            return self.discard(&staged_name, candidate).await;
-        }
-
         let landed_before = match &present {
             Some(facts) => self.has_content(facts, &sha256, candidate).await?,
             None => Some(false),
         };
-        let (etag, is_unchanged) = match (landed_before, present) {
-            (None, _) => return Ok(Carried::OutOfTime),
-            (Some(true), Some(facts)) => {
-                self.retire_older(candidate).await?;
-                (facts.etag, true)
-            }
-            (_, present) => {
+        let Some(is_unchanged) = landed_before else {
+            return Ok(Carried::OutOfTime);
+        };
+        let now = sftp.stat(&file.path).await?;
+        if !now.is_some_and(|now| now.is_same_version(file)) {
+            return self.discard(&staged_name, candidate).await;
+        }
+
+        self.retire_older(candidate).await?;
+        let etag = match present {
+            Some(facts) if is_unchanged => facts.etag,
+            present => {
                 let condition = present.map_or(Condition::Absent, |facts| Condition::Is(facts.etag));
-                match self.upload(sftp, candidate, &blob, &staged_name, &sha256, condition).await? {
-                    Uploaded::As(etag) => (etag, false),
-                    Uploaded::Changed => return self.discard(&staged_name, candidate).await,
-                    Uploaded::OutOfTime => return Ok(Carried::OutOfTime),
+                match upload.commit(condition).await {
+                    Ok(etag) => etag,
+                    Err(ContainerError::Superseded { .. }) => return self.discard(&staged_name, candidate).await,
+                    Err(error) => return Err(error.into()),
                 }
             }
         };
 
         let landed = self.record(candidate, sha256, blob, etag).await?;
-        self.stations.share.delete(&staged_name).await?;
-        for look in &candidate.looks {
-            pulled::retire(&self.stations.state, look).await?;
-        }
+        self.forget(&staged_name, candidate).await?;
         Ok(if is_unchanged { Carried::Unchanged(landed) } else { Carried::Landed(landed) })
     }
 
-    /// Transfers what is not staged yet. The hash covers every byte, those of an earlier tick too.
-    async fn stage(&self, sftp: &dyn Sftp, file: &RemoteFile, name: &StagedName) -> Result<Staged, PullError> {
+    /// Stages what is not staged yet, and uploads and hashes every byte, those of an earlier tick too.
+    async fn transfer(
+        &self,
+        sftp: &dyn Sftp,
+        file: &RemoteFile,
+        name: &StagedName,
+        upload: &mut Upload,
+    ) -> Result<Transferred, PullError> {
         let share = &self.stations.share;
         let mut hasher = Sha256Hasher::new();
         let mut length = share.length(name).await?.unwrap_or(0);
@@ -106,77 +107,45 @@ impl Context<'_> {
         }
         for block in blocks(0..length) {
             if self.is_over() {
-                return Ok(Staged::OutOfTime);
+                return Ok(Transferred::OutOfTime);
             }
-            hasher = hash(hasher, share.read(name, block).await?).await;
+            let bytes = share.read(name, block).await?;
+            let (uploaded, hashed) = tokio::join!(upload.write(bytes.clone()), hash(hasher, bytes));
+            uploaded?;
+            hasher = hashed;
         }
         self.report().resumed_bytes += length;
 
-        let mut bytes = if length < file.size_bytes { Some(sftp.read(file, length).await?) } else { None };
-        while let Some(stream) = &mut bytes {
+        let mut rest = if length < file.size_bytes { Some(sftp.read(file, length).await?) } else { None };
+        while let Some(stream) = &mut rest {
             let Ok(next) = timeout_at(self.deadline, stream.next()).await else {
-                // Nothing was staged while there is no file.
+                // There is no staged copy before its first block.
                 if length > 0 {
                     share.sync(name).await?;
                 }
-                return Ok(Staged::OutOfTime);
+                return Ok(Transferred::OutOfTime);
             };
             let Some(block) = next else { break };
             let block = block?;
-            let written = block.len() as u64;
-            if length + written > file.size_bytes {
-                return Ok(Staged::Changed);
+            let block_bytes = block.len() as u64;
+            if length + block_bytes > file.size_bytes {
+                return Ok(Transferred::Changed);
             }
-            let (outcome, hashed) = tokio::join!(share.write_at(name, length, block.clone()), hash(hasher, block));
-            outcome?;
+            let (staged, uploaded, hashed) = tokio::join!(
+                share.write_at(name, length, block.clone()),
+                upload.write(block.clone()),
+                hash(hasher, block)
+            );
+            staged?;
+            uploaded?;
             hasher = hashed;
-            length += written;
-            self.report().pulled_bytes += written;
+            length += block_bytes;
+            self.report().pulled_bytes += block_bytes;
         }
         if length != file.size_bytes {
-            return Ok(Staged::Changed);
+            return Ok(Transferred::Changed);
         }
-        Ok(Staged::Whole(Sha256::from_digest(hasher.finalize().as_slice())))
-    }
-
-    /// The blocks go up, the server is asked once more, and then one conditional commit makes the blob.
-    async fn upload(
-        &self,
-        sftp: &dyn Sftp,
-        candidate: &Candidate,
-        blob: &BlobName,
-        staged_name: &StagedName,
-        sha256: &Sha256,
-        condition: Condition,
-    ) -> Result<Uploaded, PullError> {
-        let share = &self.stations.share;
-        let mut upload = self.stations.landing.upload(blob).await?;
-        let mut hasher = Sha256Hasher::new();
-        for block in blocks(0..candidate.file.size_bytes) {
-            if self.is_over() {
-                upload.abort().await?;
-                return Ok(Uploaded::OutOfTime);
-            }
-            let bytes = share.read(staged_name, block).await?;
-            let (outcome, hashed) = tokio::join!(upload.write(bytes.clone()), hash(hasher, bytes));
-            outcome?;
-            hasher = hashed;
-        }
-        if Sha256::from_digest(hasher.finalize().as_slice()) != *sha256 {
-            upload.abort().await?;
-            share.delete(staged_name).await?;
-            return Err(PullError::StagedCopyChanged);
-        }
-        if !self.is_still_there(sftp, &candidate.file).await? {
-            upload.abort().await?;
-            return Ok(Uploaded::Changed);
-        }
-        self.retire_older(candidate).await?;
-        match upload.commit(condition).await {
-            Ok(etag) => Ok(Uploaded::As(etag)),
-            Err(ContainerError::Superseded { .. }) => Ok(Uploaded::Changed),
-            Err(error) => Err(error.into()),
-        }
+        Ok(Transferred::Whole(Sha256::from_digest(hasher.finalize().as_slice())))
     }
 
     /// Records of other versions go before the landing: were they left, and an older version sent again with its old
@@ -197,28 +166,25 @@ impl Context<'_> {
     ) -> Result<LandedFile, PullError> {
         let landed_at = self.clock.now();
         let first_seen = candidate.first_seen.unwrap_or(landed_at);
-        let at_source = match &self.source.source.after {
-            After::Keep => AtSource::Keep,
-            After::Delete => AtSource::Delete,
-            After::Move(directory) => AtSource::Move(directory.clone()),
-        };
-        let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source };
+        let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source: self.declared() };
         let landed = LandedFile::new(&candidate.key, version_of(&candidate.file), landing);
         pulled::write(&self.stations.state, &landed, &landed.record_name(RecordState::Landed)).await?;
+        info!(blob = landed.blob.as_str(), size_bytes = landed.size_bytes, "landed {}", landed.blob);
         Ok(landed)
     }
 
-    /// What was staged is of no version that is still there.
+    /// What was staged is of no version that is still there, or not for us to land.
     async fn discard(&self, staged_name: &StagedName, candidate: &Candidate) -> Result<Carried, PullError> {
+        self.forget(staged_name, candidate).await?;
+        Ok(Carried::Changed)
+    }
+
+    async fn forget(&self, staged_name: &StagedName, candidate: &Candidate) -> Result<(), PullError> {
         self.stations.share.delete(staged_name).await?;
         for look in &candidate.looks {
             pulled::retire(&self.stations.state, look).await?;
         }
-        Ok(Carried::Changed)
-    }
-
-    async fn is_still_there(&self, sftp: &dyn Sftp, file: &RemoteFile) -> Result<bool, PullError> {
-        Ok(sftp.stat(&file.path).await?.is_some_and(|now| now.is_same_version(file)))
+        Ok(())
     }
 
     /// Whether a landed blob has this content; `None`: the time was up before that was known.

@@ -24,8 +24,6 @@ pub(super) enum PullError {
     Path(#[from] BadRemotePath),
     #[error("`{glob}` is no glob")]
     Glob { glob: String, source: globset::Error },
-    #[error("staged copy changed while it was uploaded: it was removed, and the file is pulled again")]
-    StagedCopyChanged,
     #[error("`after = \"move:{directory}\"` names the place where the files are pulled from; name another directory")]
     MoveOntoItself { directory: String },
 }

@@ -30,7 +30,9 @@ impl Wanted {
     }
 
     pub fn has(&self, directory: &RemotePath, file: &RemoteFile) -> bool {
-        let Some(below) = file.path.below(directory) else { return false };
+        let Some(below) = file.path.below(directory) else {
+            return false;
+        };
         if file.path.name().starts_with(PRIVATE_PREFIX.as_bytes()) {
             return false;
         }
@@ -96,7 +98,10 @@ impl<'a> Planner<'a> {
         let candidates = files.into_iter().filter_map(|file| {
             let key = PulledKey::new(feed, source.name.as_ref(), file.path.below(directory)?);
             let (first_seen, landed) = (None, None);
-            Some((key.encoded_path(), Candidate { file, key, first_seen, looks: Vec::new(), landed, older: Vec::new() }))
+            Some((
+                key.encoded_path(),
+                Candidate { file, key, first_seen, looks: Vec::new(), landed, older: Vec::new() },
+            ))
         });
         Planner { source, by_path: candidates.collect(), pending: BTreeMap::new(), stale: Vec::new() }
     }
@@ -106,7 +111,9 @@ impl<'a> Planner<'a> {
         let is_this_version = |file: &RemoteFile, version: FileVersion| version_of(file) == version;
         match (record.state(), candidate) {
             (RecordState::Finishing, _) => self.pend(record),
-            (RecordState::Look { first_seen }, Some(candidate)) if is_this_version(&candidate.file, record.version()) => {
+            (RecordState::Look { first_seen }, Some(candidate))
+                if is_this_version(&candidate.file, record.version()) =>
+            {
                 candidate.first_seen = Some(candidate.first_seen.map_or(first_seen, |known| known.min(first_seen)));
                 candidate.looks.push(record);
             }

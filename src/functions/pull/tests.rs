@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use tokio::time::Instant;
 
-use super::*;
+use super::{PullStations, pull};
+use crate::clock::Clock;
 use crate::names::{BlobName, SourceName};
 use crate::pipeline::After;
 use place::{Place, SETTLE, source};
@@ -128,26 +129,33 @@ async fn what_does_not_fit_the_time_waits() {
 }
 
 #[tokio::test]
+async fn a_transfer_that_does_not_fit_the_time_stops_and_is_kept() {
+    let mut place = Place::new(Server::silent_after(2), After::Keep).await;
+    place.server.put("/out/a.csv", &"0123456789".repeat(500), 100);
+    place.sources[0].source.settle = Duration::ZERO;
+    let report = place.pull_until(Instant::now() + Duration::from_millis(300)).await;
+    assert_eq!((report.sources[0].waiting, report.failed()), (1, 0), "{report:?}");
+    let staged: Vec<u64> = place.staged().await.iter().map(|file| file.size_bytes).collect();
+    assert_eq!(staged, [2000]);
+}
+
+#[tokio::test]
 async fn a_file_that_changes_while_it_is_pulled_is_left_for_the_next_tick() {
-    for nth_stat in 1..=2 {
-        let place = Place::new(Server::default(), After::Keep).await;
-        place.server.put("/out/a.csv", "content", 100);
-        place.tick().await;
-        let mut stats = 0;
-        place.server.before_each_call(move |operation, path, files| {
-            stats += usize::from(operation == "stat");
-            if stats == nth_stat {
-                files.insert(path.clone(), (Bytes::from_static(b"newer content"), 200));
-            }
-            Ok(())
-        });
-        let report = place.later_tick().await;
-        assert_eq!((report.pulled, report.changed, report.failed), (0, 1, 0));
-        assert_eq!((place.landed().await, place.staged().await), (vec![], vec![]));
-        place.server.undisturbed();
-        assert_eq!(place.two_ticks().await.pulled, 1);
-        assert_eq!(place.body("flights/a.csv").await.unwrap(), "newer content");
-    }
+    let place = Place::new(Server::default(), After::Keep).await;
+    place.server.put("/out/a.csv", "content", 100);
+    place.tick().await;
+    place.server.before_each_call(|operation, path, files| {
+        if operation == "stat" {
+            files.insert(path.clone(), (Bytes::from_static(b"newer content"), 200));
+        }
+        Ok(())
+    });
+    let report = place.later_tick().await;
+    assert_eq!((report.pulled, report.changed, report.failed), (0, 1, 0));
+    assert_eq!((place.landed().await, place.staged().await), (vec![], vec![]));
+    place.server.undisturbed();
+    assert_eq!(place.two_ticks().await.pulled, 1);
+    assert_eq!(place.body("flights/a.csv").await.unwrap(), "newer content");
 }
 
 #[tokio::test]
@@ -256,4 +264,13 @@ async fn two_pulls_at_the_same_time_land_each_file_once() {
         assert_eq!(body, format!("content {number}").repeat(500));
     }
     assert_eq!((place.server.names(), place.records().await), (vec![], vec![]));
+}
+
+/// The handler runs a pull on whichever thread is free.
+#[test]
+fn a_pull_can_move_between_threads() {
+    fn can_move<T: Send>(make: impl FnOnce(&'static PullStations) -> T) {
+        let _ = make;
+    }
+    can_move(|stations| pull(&[], stations, &Clock::System, Instant::now()));
 }

@@ -34,7 +34,12 @@ async fn names_below(container: &Container, prefix: &str, after: Option<&str>) -
     container.list(prefix, after).try_collect().await.unwrap()
 }
 
-async fn upload(container: &Container, name: &BlobName, body: &str, condition: Condition) -> Result<ETag, ContainerError> {
+async fn upload(
+    container: &Container,
+    name: &BlobName,
+    body: &str,
+    condition: Condition,
+) -> Result<ETag, ContainerError> {
     let mut upload = container.upload(name).await.unwrap();
     for block in body.as_bytes().chunks(3) {
         upload.write(Bytes::copy_from_slice(block)).await.unwrap();
@@ -139,7 +144,20 @@ async fn a_read_names_the_version_it_wants(container: &Container) {
 }
 
 async fn odd_names_come_back_as_they_were(container: &Container) {
-    let odd = ["50%#1~ ü.csv", "a b", "%41", "%2F", "?q=1&x", "[0]{1}^`\"|<>", "x\\y", "日本語/ß.csv", "e\u{301}", "...", "1:", "c:\\d"];
+    let odd = [
+        "50%#1~ ü.csv",
+        "a b",
+        "%41",
+        "%2F",
+        "?q=1&x",
+        "[0]{1}^`\"|<>",
+        "x\\y",
+        "日本語/ß.csv",
+        "e\u{301}",
+        "...",
+        "1:",
+        "c:\\d",
+    ];
     for name in odd {
         let name = blob(&format!("odd/{name}"));
         let etag = upload(container, &name, "odd", Condition::Absent).await.unwrap();
@@ -170,7 +188,9 @@ async fn a_list_is_sorted_and_goes_on_after_a_name(container: &Container) {
             .collect();
         assert_eq!(listed.iter().map(|facts| &facts.name).collect::<Vec<_>>(), expected, "{prefix} after {after:?}");
     };
-    for prefix in ["list", "list/", "list/a", "list/a.", "list/a.b/", "list/b", "list/zzz", "list/a/none/", "none/at/all"] {
+    for prefix in
+        ["list", "list/", "list/a", "list/a.", "list/a.b/", "list/b", "list/zzz", "list/a/none/", "none/at/all"]
+    {
         expect(prefix, None).await;
         for after in ["", "list/a", "list/a.b", "list/a.b/1", "list/a.b/2", "list/a.c", "list/b", "list/bc/d", "zzz"] {
             expect(prefix, Some(after)).await;

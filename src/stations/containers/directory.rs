@@ -58,9 +58,8 @@ impl Directory {
         blocking(move || {
             let place = Place::create(&parent, container)?;
             place.remove_orphans()?;
-            let store = LocalFileSystem::new_with_prefix(&place.root)
-                .map_err(io::Error::other)?
-                .with_automatic_cleanup(true);
+            let store =
+                LocalFileSystem::new_with_prefix(&place.root).map_err(io::Error::other)?.with_automatic_cleanup(true);
             let url = Url::from_file_path(&place.root)
                 .map_err(|()| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file: URL"))?;
             Ok((Directory { place: Arc::new(place), url: url.to_string() }, store))
@@ -242,7 +241,8 @@ impl Draft {
         condition: Option<Condition>,
         durability: Durability,
     ) -> io::Result<Option<ETag>> {
-        let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&self.place.lock_file)?;
+        let mut lock =
+            File::options().read(true).write(true).create(true).truncate(false).open(&self.place.lock_file)?;
         lock.lock()?;
         let present = match std::fs::metadata(target) {
             Ok(metadata) => Some(etag_of(&metadata)),

@@ -226,7 +226,8 @@ impl Container {
     /// A blob's name as `object_store` writes it. `Path::from` would percent-encode `%`, `#` and `~` and come back as
     /// another name; `Path::parse` keeps every character, but drops a `/` at either end without a word.
     fn path(&self, blob: &BlobName) -> Result<Path, ContainerError> {
-        let refuse = |reason: &'static str| ContainerError::Name { container: self.inner.name, blob: blob.clone(), reason };
+        let refuse =
+            |reason: &'static str| ContainerError::Name { container: self.inner.name, blob: blob.clone(), reason };
         if let Some(reason) = self.inner.backend.objection(blob) {
             return Err(refuse(reason));
         }

@@ -31,10 +31,10 @@ struct Entry {
 
 impl Walk {
     pub fn begin(container: &'static str, root: &Path, prefix: &str, after: Option<&str>) -> io::Result<Walk> {
-        let mut walk =
-            Walk { container, prefix: prefix.to_owned(), after: after.map(str::to_owned), open: Vec::new() };
+        let mut walk = Walk { container, prefix: prefix.to_owned(), after: after.map(str::to_owned), open: Vec::new() };
         let folder_of_prefix = prefix.rsplit_once('/').map(|(folder, _)| folder);
-        let is_tidy = |folder: &str| folder.split('/').all(|segment| !segment.is_empty() && segment != "." && segment != "..");
+        let is_tidy =
+            |folder: &str| folder.split('/').all(|segment| !segment.is_empty() && segment != "." && segment != "..");
         match folder_of_prefix {
             None => walk.enter(root.to_owned(), "")?,
             Some(folder) if is_tidy(folder) => walk.enter(root.join(folder), &format!("{folder}/"))?,
@@ -73,7 +73,9 @@ impl Walk {
         let listing = match std::fs::read_dir(&path) {
             Ok(listing) => listing,
             // It went away since its parent was read, or the prefix names no folder.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         let mut entries = Vec::new();

@@ -23,16 +23,8 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Host keys by family. A server has one of several families and shows the first that we ask for, so a pinned key of
 /// another family is found by asking again without the family that was shown.
-const HOST_KEY_FAMILIES: [&str; 3] = [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521",
-    "rsa-sha2-512,rsa-sha2-256,ssh-rsa",
-];
-
-/// Without mlkem768x25519-sha256, which the bundled libssh2 (1.11.2_DEV) would prefer: it fails to agree with russh's.
-const KEY_EXCHANGES: &str = "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,\
-                             ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,\
-                             diffie-hellman-group18-sha512,diffie-hellman-group14-sha256";
+const HOST_KEY_FAMILIES: [&str; 3] =
+    ["ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", "rsa-sha2-512,rsa-sha2-256,ssh-rsa"];
 
 /// `LIBSSH2_ERROR_FILE`: what libssh2 answers to a private key that it cannot read.
 const UNREADABLE_KEY: i32 = -16;
@@ -56,6 +48,8 @@ impl Connector for SshConnector {
 fn open(endpoint: &SftpEndpoint) -> Result<SshSession, SftpError> {
     let (session, stream) = reach(endpoint)?;
     log_in(&session, endpoint)?;
+    // Not earlier: libssh2 would send one in the middle of the key exchange, which ends it.
+    session.set_keepalive(true, KEEPALIVE.as_secs() as u32);
     let sftp = session.sftp().map_err(|source| SftpError::NoSftp {
         server: endpoint.server(),
         user: endpoint.user.clone(),
@@ -115,8 +109,6 @@ fn shake_hands(endpoint: &SftpEndpoint, stream: &TcpStream, host_key_methods: &s
     let failure = |source| SftpError::Handshake { server: endpoint.server(), source };
     let mut session = Session::new().map_err(failure)?;
     session.set_timeout(CALL_TIMEOUT.as_millis() as u32);
-    session.set_keepalive(true, KEEPALIVE.as_secs() as u32);
-    session.method_pref(MethodType::Kex, KEY_EXCHANGES).map_err(failure)?;
     session.method_pref(MethodType::HostKey, host_key_methods).map_err(failure)?;
     let stream = stream.try_clone().map_err(|source| SftpError::Connect { server: endpoint.server(), source })?;
     session.set_tcp_stream(stream);
@@ -160,7 +152,7 @@ fn log_in(session: &Session, endpoint: &SftpEndpoint) -> Result<(), SftpError> {
             user: endpoint.user.clone(),
             settings: endpoint.login.settings(),
             accepted: if accepted.is_empty() { "unknown".to_owned() } else { accepted.replace(',', ", ") },
-            source,
+            source: Box::new(source),
         },
     })
 }
@@ -188,7 +180,9 @@ struct SamePassword<'a>(&'a Credential);
 
 impl KeyboardInteractivePrompt for SamePassword<'_> {
     fn prompt(&mut self, _user: &str, _instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
-        let answer = |prompt: &Prompt<'_>| if prompt.echo { String::new() } else { self.0.secret.reveal().to_owned() };
+        let answer = |prompt: &Prompt<'_>| {
+            if prompt.echo { String::new() } else { self.0.secret.reveal().to_owned() }
+        };
         prompts.iter().map(answer).collect()
     }
 }
@@ -226,7 +220,9 @@ mod tests {
     #[test]
     fn a_key_may_come_on_one_line() {
         let expected = "-----BEGIN X-----\nabc\n-----END X-----\n";
-        for setting in ["-----BEGIN X-----\\nabc\\n-----END X-----", "\n-----BEGIN X-----\r\nabc\r\n-----END X-----\r\n"] {
+        for setting in
+            ["-----BEGIN X-----\\nabc\\n-----END X-----", "\n-----BEGIN X-----\r\nabc\r\n-----END X-----\r\n"]
+        {
             assert_eq!(key_text(setting), expected);
         }
     }

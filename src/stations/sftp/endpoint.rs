@@ -24,7 +24,10 @@ pub struct SftpEndpoint {
 pub enum EndpointLogin {
     Password(Credential),
     /// An OpenSSH or PEM private key as text; `\n` in two characters may stand for its line ends.
-    PrivateKey { key: Credential, passphrase: Option<Credential> },
+    PrivateKey {
+        key: Credential,
+        passphrase: Option<Credential>,
+    },
 }
 
 /// A secret, and the setting it comes from, for messages.

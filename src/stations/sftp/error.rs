@@ -30,7 +30,7 @@ pub enum SftpError {
         "server {server} refused the login of `{user}` (it takes: {accepted}): check the user in the feed's url and \
          the secret in setting {settings}"
     )]
-    Login { server: String, user: String, settings: String, accepted: String, source: ssh2::Error },
+    Login { server: String, user: String, settings: String, accepted: String, source: Box<ssh2::Error> },
 
     #[error("server {server} let `{user}` in, but offers no SFTP")]
     NoSftp { server: String, user: String, source: ssh2::Error },
@@ -52,7 +52,8 @@ pub enum SftpError {
 }
 
 fn to_pin(offered: &str, pinned: &[String]) -> String {
-    let keys: Vec<String> = std::iter::once(offered).chain(pinned.iter().map(String::as_str)).map(|key| format!("\"{key}\"")).collect();
+    let keys: Vec<String> =
+        std::iter::once(offered).chain(pinned.iter().map(String::as_str)).map(|key| format!("\"{key}\"")).collect();
     keys.join(", ")
 }
 

@@ -79,7 +79,12 @@ impl Connection {
         self.sftp.as_ref().expect("only `drop` takes it")
     }
 
-    fn lost(&self, operation: &'static str, path: &RemotePath, source: Box<dyn std::error::Error + Send + Sync>) -> SftpError {
+    fn lost(
+        &self,
+        operation: &'static str,
+        path: &RemotePath,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    ) -> SftpError {
         self.is_lost.store(true, Ordering::Relaxed);
         SftpError::Lost { server: self.server.clone(), operation, path: path.clone(), source }
     }
@@ -130,7 +135,8 @@ impl Connection {
                 server: self.server.clone(),
                 operation: "stat",
                 path: path.clone(),
-                source: "the server tells no type, size or time of its files; without them no version can be told".into(),
+                source: "the server tells no type, size or time of its files; without them no version can be told"
+                    .into(),
             }),
             Err(error) => match self.failure("stat", path, error) {
                 SftpError::Gone { .. } => Ok(None),
@@ -139,7 +145,12 @@ impl Connection {
         }
     }
 
-    fn read(&self, file: &RemoteFile, offset: u64, sender: &mpsc::Sender<Result<Bytes, SftpError>>) -> Result<(), SftpError> {
+    fn read(
+        &self,
+        file: &RemoteFile,
+        offset: u64,
+        sender: &mpsc::Sender<Result<Bytes, SftpError>>,
+    ) -> Result<(), SftpError> {
         let failure = |error| self.failure("read", &file.path, error);
         let mut handle = self.sftp().open(native(&file.path)).map_err(failure)?;
         if offset > 0 {
@@ -181,7 +192,13 @@ impl Connection {
             Ok(()) => Ok(()),
             Err(error) => match self.failure("rename", from, error) {
                 // OpenSSH says "failure" to a name that was taken in the meantime.
-                error @ SftpError::Operation { .. } => if self.exists(to)? { Err(occupied()) } else { Err(error) },
+                error @ SftpError::Operation { .. } => {
+                    if self.exists(to)? {
+                        Err(occupied())
+                    } else {
+                        Err(error)
+                    }
+                }
                 error => Err(error),
             },
         }
@@ -239,7 +256,8 @@ impl Sftp for SshSession {
                 let _ = sender.blocking_send(Err(error));
             }
         });
-        Ok(stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) }).boxed())
+        Ok(stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
+            .boxed())
     }
 
     async fn rename(&self, from: &RemotePath, to: &RemotePath) -> Result<(), SftpError> {

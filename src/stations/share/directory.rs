@@ -81,7 +81,9 @@ impl Share for DirectoryShare {
     async fn read(&self, name: &StagedName, range: Range<u64>) -> Result<Bytes, ShareError> {
         let wanted = range.clone();
         let read = move |path: &Path| {
-            let Some(file) = if_there(File::open(path))? else { return Ok(None) };
+            let Some(file) = if_there(File::open(path))? else {
+                return Ok(None);
+            };
             let mut buffer = vec![0; (wanted.end - wanted.start) as usize];
             match read_exact_at(&file, &mut buffer, wanted.start) {
                 Ok(()) => Ok(Some(Bytes::from(buffer))),
@@ -104,10 +106,7 @@ impl Share for DirectoryShare {
     async fn list(&self) -> Result<Vec<StagedFile>, ShareError> {
         let directory = self.directory.clone();
         let listed = tokio::task::spawn_blocking(move || list(&directory)).await.map_err(io::Error::other).flatten();
-        listed.map_err(|source| ShareError::Open {
-            share: self.directory.display().to_string(),
-            source: source.into(),
-        })
+        listed.map_err(|source| ShareError::Open { share: self.directory.display().to_string(), source: source.into() })
     }
 }
 
@@ -116,8 +115,12 @@ fn list(directory: &Path) -> io::Result<Vec<StagedFile>> {
     let mut staged = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        let Some(hash) = entry.file_name().into_string().ok().and_then(|name| Sha256::new(name).ok()) else { continue };
-        let Some(metadata) = if_there(entry.metadata())? else { continue };
+        let Some(hash) = entry.file_name().into_string().ok().and_then(|name| Sha256::new(name).ok()) else {
+            continue;
+        };
+        let Some(metadata) = if_there(entry.metadata())? else {
+            continue;
+        };
         let last_modified = metadata.modified()?.into();
         staged.push(StagedFile { name: StagedName(hash), size_bytes: metadata.len(), last_modified });
     }

@@ -24,6 +24,8 @@ pub struct Server {
     files: Arc<Mutex<Files>>,
     hook: Arc<Mutex<Option<Hook>>>,
     is_away: bool,
+    /// The line goes silent after so many blocks of a file.
+    blocks_before_silence: Option<usize>,
 }
 
 pub fn path(text: impl AsRef<[u8]>) -> RemotePath {
@@ -33,6 +35,10 @@ pub fn path(text: impl AsRef<[u8]>) -> RemotePath {
 impl Server {
     pub fn away() -> Self {
         Server { is_away: true, ..Server::default() }
+    }
+
+    pub fn silent_after(blocks: usize) -> Self {
+        Server { blocks_before_silence: Some(blocks), ..Server::default() }
     }
 
     pub fn put(&self, name: &str, body: &str, modified: i64) {
@@ -47,10 +53,7 @@ impl Server {
         self.files.lock().unwrap().get(&path(name)).map(|(body, _)| body.clone())
     }
 
-    pub fn before_each_call(
-        &self,
-        hook: impl FnMut(&str, &RemotePath, &mut Files) -> Result<(), ()> + Send + 'static,
-    ) {
+    pub fn before_each_call(&self, hook: impl FnMut(&str, &RemotePath, &mut Files) -> Result<(), ()> + Send + 'static) {
         *self.hook.lock().unwrap() = Some(Box::new(hook));
     }
 
@@ -115,7 +118,10 @@ impl Sftp for Server {
             drop(server.call("read", &path)?);
             Ok(body.slice(start..end.min(start + BLOCK_BYTES)))
         });
-        Ok(blocks.boxed())
+        Ok(match self.blocks_before_silence {
+            Some(limit) => blocks.take(limit).chain(futures::stream::pending()).boxed(),
+            None => blocks.boxed(),
+        })
     }
 
     async fn rename(&self, from: &RemotePath, to: &RemotePath) -> Result<(), SftpError> {
