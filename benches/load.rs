@@ -17,7 +17,7 @@ use millrace::clock::Clock;
 use millrace::counting::Budget;
 use millrace::functions::load::{Feeds, LoadStations, Loaded, load};
 use millrace::names::{BlobName, FeedName};
-use millrace::pipeline::{Pipeline};
+use millrace::pipeline::Pipeline;
 use millrace::records::landed::LandedFile;
 use millrace::stations::containers::{Containers, StorageLocation};
 use millrace::stations::warehouse::sqlite::SqliteWarehouse;
@@ -79,7 +79,8 @@ struct Measured {
 async fn measured_load(directory: &Path, file: &Path, size_bytes: u64) -> Measured {
     let workspace = directory.join("workspace");
     let _ = fs::remove_dir_all(&workspace);
-    let containers = Containers::open(&StorageLocation::Directory(workspace.join("storage"))).await.expect("storage opens");
+    let containers =
+        Containers::open(&StorageLocation::Directory(workspace.join("storage"))).await.expect("storage opens");
     let landing = workspace.join("storage/landing/events");
     fs::create_dir_all(&landing).expect("landing can be made");
     fs::hard_link(file, landing.join("events.csv")).expect("the file and the workspace are on one file system");

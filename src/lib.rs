@@ -1,6 +1,6 @@
 //! millrace carries partner files from SFTP to Azure SQL, exactly once, as an Azure Functions custom handler.
 //!
-//! ARCHITECTURE.md draws the map; the modules stand here in the order in which a file passes them.
+//! ARCHITECTURE.md draws the map and follows one file through it.
 
 pub mod clock;
 pub mod names;
@@ -9,6 +9,7 @@ pub mod secret;
 pub mod app;
 pub mod cli;
 pub mod counting;
+pub mod faults;
 pub mod functions;
 pub mod handler;
 pub mod pipeline;

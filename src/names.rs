@@ -85,11 +85,7 @@ impl FeedName {
         if is_identifier(&name) {
             Ok(FeedName(name))
         } else {
-            Err(BadName {
-                kind: "feed",
-                name,
-                rule: IDENTIFIER_RULE,
-            })
+            Err(BadName { kind: "feed", name, rule: IDENTIFIER_RULE })
         }
     }
 }
@@ -100,11 +96,7 @@ impl SourceName {
         if is_identifier(&name) {
             Ok(SourceName(name))
         } else {
-            Err(BadName {
-                kind: "source",
-                name,
-                rule: IDENTIFIER_RULE,
-            })
+            Err(BadName { kind: "source", name, rule: IDENTIFIER_RULE })
         }
     }
 }
@@ -117,11 +109,7 @@ impl BlobName {
         if (1..=1024).contains(&name.chars().count()) {
             Ok(BlobName(name))
         } else {
-            Err(BadName {
-                kind: "blob",
-                name,
-                rule: "must have 1 to 1,024 characters",
-            })
+            Err(BadName { kind: "blob", name, rule: "must have 1 to 1,024 characters" })
         }
     }
 
@@ -136,16 +124,9 @@ impl ETag {
     /// Takes an ETag as headers carry it, with or without quotes.
     pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
         let text = text.into();
-        let bare = text
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .unwrap_or(&text);
+        let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&text);
         if bare.is_empty() {
-            return Err(BadName {
-                kind: "ETag",
-                name: text,
-                rule: "must not be empty",
-            });
+            return Err(BadName { kind: "ETag", name: text, rule: "must not be empty" });
         }
         Ok(ETag(bare.to_owned()))
     }
@@ -158,11 +139,7 @@ impl Sha256 {
         if is_hash {
             Ok(Sha256(text))
         } else {
-            Err(BadName {
-                kind: "SHA-256",
-                name: text,
-                rule: "must have 64 lower-case hex digits",
-            })
+            Err(BadName { kind: "SHA-256", name: text, rule: "must have 64 lower-case hex digits" })
         }
     }
 
@@ -206,10 +183,7 @@ mod tests {
 
     #[test]
     fn a_blob_knows_its_feed() {
-        assert_eq!(
-            BlobName::new("flights/acme/1.csv").unwrap().feed().unwrap().as_str(),
-            "flights"
-        );
+        assert_eq!(BlobName::new("flights/acme/1.csv").unwrap().feed().unwrap().as_str(), "flights");
         assert!(BlobName::new("loose.csv").unwrap().feed().is_none());
     }
 

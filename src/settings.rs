@@ -31,6 +31,9 @@ pub const LOG: &str = "MILLRACE_LOG";
 /// Set by `millrace dev`: the embedded server that stands in for every sftp source, as JSON ([`EmbeddedSftp`]).
 pub const EMBEDDED_SFTP: &str = "MILLRACE_EMBEDDED_SFTP";
 
+/// For tests: `<fault point>=<marker file>`; the handler is killed there, once for each marker file.
+pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
+
 /// All settings by name.
 #[derive(Clone, Default)]
 pub struct Settings {
@@ -210,7 +213,8 @@ mod tests {
 
     #[test]
     fn an_unresolved_key_vault_reference_is_named_as_such() {
-        let error = settings(&[("KEY", "@Microsoft.KeyVault(SecretUri=https://v)")]).secret(&reference("KEY")).unwrap_err();
+        let error =
+            settings(&[("KEY", "@Microsoft.KeyVault(SecretUri=https://v)")]).secret(&reference("KEY")).unwrap_err();
         assert!(error.to_string().contains("Key Vault Secrets User"), "{error}");
     }
 

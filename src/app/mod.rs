@@ -147,14 +147,9 @@ mod tests {
     fn files() -> Vec<(PathBuf, String)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let function_files = function_jsons().into_iter().map(|(folder, document)| {
-            (
-                root.join(FUNCTIONS_FOLDER).join(folder).join("function.json"),
-                as_file(&document),
-            )
+            (root.join(FUNCTIONS_FOLDER).join(folder).join("function.json"), as_file(&document))
         });
-        function_files
-            .chain([(root.join("host.json"), as_file(&host_json()))])
-            .collect()
+        function_files.chain([(root.join("host.json"), as_file(&host_json()))]).collect()
     }
 
     #[test]
@@ -179,19 +174,10 @@ mod tests {
     #[test]
     fn no_folder_holds_a_function_that_is_not_generated() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FUNCTIONS_FOLDER);
-        let mut kept: Vec<_> = folder
-            .read_dir()
-            .unwrap()
-            .map(|child| child.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut kept: Vec<_> =
+            folder.read_dir().unwrap().map(|child| child.unwrap().file_name().into_string().unwrap()).collect();
         kept.sort();
-        assert_eq!(
-            kept,
-            function_jsons()
-                .into_iter()
-                .map(|(folder, _)| folder)
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(kept, function_jsons().into_iter().map(|(folder, _)| folder).collect::<Vec<_>>());
     }
 
     #[cfg(feature = "dev")]

@@ -27,11 +27,7 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
     let mut faults: Vec<String> = Vec::new();
     match Pipeline::read(&settings.pipeline_path(arguments.app.app())) {
         Ok(pipeline) => {
-            println!(
-                "pipeline.toml: {} feeds, {} summaries",
-                pipeline.feeds.len(),
-                pipeline.summaries.len()
-            );
+            println!("pipeline.toml: {} feeds, {} summaries", pipeline.feeds.len(), pipeline.summaries.len());
             match wiring::pull_sources(&pipeline, &settings) {
                 Ok(sources) => faults.extend(sources.into_iter().filter_map(|source| {
                     source.endpoint.err().map(|fault| format!("feed `{}`: {fault}", source.feed))
@@ -79,7 +75,11 @@ fn faults_of_app(folder: &Path) -> Vec<String> {
 /// A published app has its functions beside host.json, the sources have them below `functions/`.
 fn function_json(folder: &Path, function: &str) -> PathBuf {
     let published = folder.join(function).join("function.json");
-    if published.is_file() { published } else { folder.join(app::FUNCTIONS_FOLDER).join(function).join("function.json") }
+    if published.is_file() {
+        published
+    } else {
+        folder.join(app::FUNCTIONS_FOLDER).join(function).join("function.json")
+    }
 }
 
 fn read_json(path: &Path) -> Result<Value, String> {
@@ -99,7 +99,10 @@ fn differences(function: &str, found: &Value, expected: &Value) -> Vec<String> {
         };
         for (key, value) in binding.as_object().into_iter().flatten() {
             if key != "schedule" && present[key] != *value {
-                faults.push(format!("{function}/function.json: binding {name}: `{key}` is {}, it must be {value}", present[key]));
+                faults.push(format!(
+                    "{function}/function.json: binding {name}: `{key}` is {}, it must be {value}",
+                    present[key]
+                ));
             }
         }
     }

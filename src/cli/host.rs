@@ -75,10 +75,7 @@ pub struct HostRun {
 impl HostRun {
     /// Runs until nothing is left to do, or until Ctrl+C. The host remembers what it did, so that both may be at any time.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<Totals> {
-        let context = Context {
-            pipeline: Pipeline::read(&self.pipeline)?,
-            stations: Stations::open(settings).await?,
-        };
+        let context = Context { pipeline: Pipeline::read(&self.pipeline)?, stations: Stations::open(settings).await? };
         let (began_at, began) = (Utc::now(), Instant::now());
         let options = HostOptions {
             handler: handler(&self.app, settings)?,
@@ -91,8 +88,7 @@ impl HostRun {
             until: self.until,
         };
         let (events_in, events) = mpsc::channel(256);
-        let show =
-            Show { detail: self.detail, lines: self.lines, containers: context.stations.containers.clone() };
+        let show = Show { detail: self.detail, lines: self.lines, containers: context.stations.containers.clone() };
         let showing = tokio::spawn(show.run(events));
         let outcome = run_host(options, events_in, interrupted()).await;
         showing.await.context("what happens could not be shown")?;

@@ -38,8 +38,9 @@ fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }
-    let date: NaiveDate =
-        text.parse().map_err(|_| "write a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z".to_owned())?;
+    let date: NaiveDate = text
+        .parse()
+        .map_err(|_| "write a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z".to_owned())?;
     Ok(date.and_time(chrono::NaiveTime::MIN).and_utc())
 }
 

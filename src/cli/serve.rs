@@ -12,11 +12,12 @@ use tracing::{info, warn};
 use super::wiring::{self, Stations};
 use crate::app;
 use crate::counting::Budget;
+use crate::faults;
 use crate::functions::load::{Feeds, LoadStations};
 use crate::handler::routes::Routes;
 use crate::handler::{parent, server};
 use crate::pipeline::Pipeline;
-use crate::settings::{HANDLER_PORT, Settings};
+use crate::settings::{FAULT_POINT, HANDLER_PORT, Settings};
 use crate::telemetry;
 
 /// The Functions host starts this; FUNCTIONS_CUSTOMHANDLER_PORT says where to listen.
@@ -35,6 +36,9 @@ pub async fn run(_: ServeArguments) -> anyhow::Result<()> {
         })?
         .parse()
         .with_context(|| format!("{HANDLER_PORT} is not a port number"))?;
+    if let Some(plan) = settings.get(FAULT_POINT) {
+        faults::arm(plan);
+    }
     let routes = routes(&settings).await?;
     tokio::select! {
         served = server::serve(Arc::new(routes), port) => served.with_context(|| format!("port {port} cannot be served"))?,

@@ -53,7 +53,8 @@ pub struct RowTotals {
 /// Adds up what happened since `began`, from storage and the ledger: what a killed handler did counts too.
 pub async fn totals(context: &Context, began: DateTime<Utc>, took: Duration) -> anyhow::Result<Totals> {
     let containers = &context.stations.containers;
-    let mut files = FileTotals { dead_lettered: dead_letters::count(&containers.state).await?, ..FileTotals::default() };
+    let mut files =
+        FileTotals { dead_lettered: dead_letters::count(&containers.state).await?, ..FileTotals::default() };
     let mut rows = RowTotals::default();
     for feed in &context.pipeline.feeds {
         let mut landed = containers.landing.list(&format!("{}/", feed.name), None);
@@ -153,7 +154,8 @@ fn table_text(rows: &[Value]) -> String {
     let Some(first) = rows.first().and_then(Value::as_object) else { return String::new() };
     let header: Vec<String> = first.keys().cloned().collect();
     let is_number: Vec<bool> = first.values().map(Value::is_number).collect();
-    let cells = |row: &Value| -> Vec<String> { row.as_object().into_iter().flat_map(|row| row.values().map(cell)).collect() };
+    let cells =
+        |row: &Value| -> Vec<String> { row.as_object().into_iter().flat_map(|row| row.values().map(cell)).collect() };
     let body: Vec<Vec<String>> = rows.iter().map(cells).collect();
     let width = |column: usize| {
         body.iter().map(|row| row[column].chars().count()).chain([header[column].chars().count()]).max().unwrap_or(0)

@@ -88,11 +88,7 @@ fn declared(feed: &Feed, source: &SftpSource, settings: &Settings) -> Result<Sft
 }
 
 /// The embedded server serves `<inbox>/<feed>/`, and `<inbox>/<feed>/<source>/` where a feed has several.
-fn at_embedded(
-    feed: &Feed,
-    source: &SftpSource,
-    server: &EmbeddedSftp,
-) -> (SftpSource, Result<SftpEndpoint, String>) {
+fn at_embedded(feed: &Feed, source: &SftpSource, server: &EmbeddedSftp) -> (SftpSource, Result<SftpEndpoint, String>) {
     let directory = embedded_directory(feed, source);
     let mut at_server = source.clone();
     at_server.url.host = server.host.clone();
@@ -100,10 +96,7 @@ fn at_embedded(
     at_server.url.user = server.user.clone();
     at_server.url.directory = directory.clone();
     at_server.host_keys = vec![server.host_key.clone()];
-    let password = Credential {
-        setting: EMBEDDED_SFTP.to_owned(),
-        secret: Secret::new(server.password.clone()),
-    };
+    let password = Credential { setting: EMBEDDED_SFTP.to_owned(), secret: Secret::new(server.password.clone()) };
     let endpoint = SftpEndpoint {
         feed: feed.name.clone(),
         host: server.host.clone(),

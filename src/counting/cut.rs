@@ -117,9 +117,8 @@ impl ChunkSink<'_> {
                 self.decoder.insert(Arc::new(Decoder::new(&self.plan.layout, &header, &self.plan.needed))).clone()
             }
         };
-        let memory = Handle::current()
-            .block_on(self.plan.chunks.clone().acquire_owned())
-            .expect("nobody closes the budget");
+        let memory =
+            Handle::current().block_on(self.plan.chunks.clone().acquire_owned()).expect("nobody closes the budget");
         let job = Job { index: self.next_index, bytes: chunk, decoder, _memory: memory };
         self.next_index += 1;
         // The workers end early only when one of them failed; it says why.

@@ -26,13 +26,7 @@ pub enum CountError {
     #[error("the file has columns that the contract does not name: {}", .columns.join(", "))]
     UnknownColumns { columns: Vec<String> },
     #[error("{}", too_many(*.rejected, *.read, *.limit, .first))]
-    TooManyBadRows {
-        rejected: u64,
-        read: u64,
-        limit: f64,
-        first: Option<FirstBadRow>,
-        quarantine: Option<String>,
-    },
+    TooManyBadRows { rejected: u64, read: u64, limit: f64, first: Option<FirstBadRow>, quarantine: Option<String> },
     #[error(transparent)]
     Overflow(#[from] Overflow),
     #[error("a summary could not be computed")]

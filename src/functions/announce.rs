@@ -8,6 +8,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
+use crate::faults;
 use crate::names::BlobName;
 use crate::pipeline::{Format, Pipeline};
 use crate::records::dead_letters::{self, DeadLetter};
@@ -67,7 +68,7 @@ pub async fn announce(uri: &str, at: &AnnounceStations<'_>) -> Result<Announced,
     match at.landing.head(&blob).await? {
         Some(facts) => announce_blob(&facts, at).await,
         None => {
-            info!(blob = blob.as_str(), "{blob} is gone; there is nothing to announce");
+            info!("{blob} is gone; there is nothing to announce");
             Ok(Announced::Gone)
         }
     }
@@ -77,7 +78,7 @@ pub async fn announce(uri: &str, at: &AnnounceStations<'_>) -> Result<Announced,
 pub async fn announce_blob(facts: &BlobFacts, at: &AnnounceStations<'_>) -> Result<Announced, AnnounceError> {
     let Some(feed) = facts.name.feed().and_then(|name| at.pipeline.feed(&name)) else {
         dead_letters::write(at.state, of_no_feed(facts, at)).await?;
-        warn!(blob = facts.name.as_str(), "{} is of no feed: it is a dead letter now", facts.name);
+        warn!("{} is of no feed: it is a dead letter now", facts.name);
         return Ok(Announced::DeadLettered);
     };
     let Format::Csv(_) = feed.format;
@@ -91,8 +92,10 @@ pub async fn announce_blob(facts: &BlobFacts, at: &AnnounceStations<'_>) -> Resu
         compression: Compression::of_name(facts.name.as_str()).name().to_owned(),
     };
     let body = landed.encode(at.landing.url(), at.clock.now());
+    faults::point("announce.found");
     at.hub.send(FILES_HUB, facts.name.as_str(), body.into()).await?;
-    info!(blob = facts.name.as_str(), size_bytes = facts.size_bytes, "announced {}", facts.name);
+    faults::point("announce.sent");
+    info!("announced {}", facts.name);
     Ok(Announced::Sent(landed))
 }
 

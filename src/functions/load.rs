@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::counting::{Budget, CountError, Counted, FeedCounter, LandedBlob, count};
+use crate::faults;
 use crate::names::{BlobName, ETag, FeedName};
 use crate::pipeline::Pipeline;
 use crate::records::attempts::{self, Permission};
@@ -152,12 +153,14 @@ pub async fn load(message: &[u8], at: &LoadStations) -> Result<Loaded, LoadError
         Err(fault) => return keep_foreign_message(message, &fault, at).await,
     };
     let state = &at.containers.state;
-    let permission = attempts::begin(state, &landed.blob, &landed.etag, &at.process, at.clock.now()).await?;
+    let permission = attempts::permission(state, &landed.blob, &landed.etag, &at.process).await?;
     let (_beside_others, _alone) = match permission {
         Permission::Free => (Some(at.alone.read().await), None),
         Permission::Alone => (None, Some(at.alone.write().await)),
         Permission::Exhausted => return dead_letter(&landed, Rejection::exhausted(), at).await,
     };
+    attempts::begin(state, &landed.blob, &landed.etag, &at.process, at.clock.now()).await?;
+    faults::point("load.begun");
     let ended = AssertUnwindSafe(load_version(&landed, at)).catch_unwind().await;
     let loaded = match ended.unwrap_or_else(|panic| Err(Failure::Reject(Rejection::panicked(&*panic)))) {
         Ok(loaded) => Ok(loaded),
@@ -178,7 +181,7 @@ async fn load_version(landed: &LandedFile, at: &LoadStations) -> Result<Loaded, 
         return gone(&unit, &landed.etag, at).await;
     };
     if facts.etag != landed.etag {
-        info!(blob = unit.blob.as_str(), "{} has a newer version, which has its own message", unit.blob);
+        info!("{} has a newer version, which has its own message", unit.blob);
         return Ok(Loaded::Superseded);
     }
     let generation = at.warehouse.generation(meaning).await?;
@@ -225,19 +228,20 @@ async fn commit(
         committed_at: at.clock.now(),
     };
     let load = FileLoad { record, parts: counted.parts };
+    faults::point("load.counted");
     let outcome = match at.warehouse.commit_file(&load, &LandingVersions(&at.containers.landing)).await {
         Ok(outcome) => outcome,
-        Err(error) if error.disposition() == Disposition::Reject => return Err(Failure::Reject(Rejection::by_warehouse(&error))),
+        Err(error) if error.disposition() == Disposition::Reject => {
+            return Err(Failure::Reject(Rejection::by_warehouse(&error)));
+        }
         Err(error) => return Err(Failure::Retry(error.into())),
     };
+    faults::point("load.committed");
     let ours = load.record;
     match outcome {
         Outcome::Committed { displaced } => {
             finish(&ours, displaced.as_ref(), at).await?;
-            info!(
-                blob = ours.unit.blob.as_str(),
-                rows_read, rows_rejected, "loaded {}: {rows_read} rows, {rows_rejected} rejected", ours.unit.blob
-            );
+            info!("loaded {}: {rows_read} rows, {rows_rejected} rejected", ours.unit.blob);
             Ok(Loaded::Committed { rows_read, rows_rejected })
         }
         Outcome::AlreadyApplied => {

@@ -136,7 +136,11 @@ impl StatusReport {
     /// For a terminal, and for a browser without more.
     pub fn to_text(&self) -> String {
         let mut text = format!("millrace at {}\n\n", moment(self.at));
-        let _ = writeln!(text, "{:<24} {:>8} {:>8} {:>8} {:>8}  last landed", "feed", "landed", "loaded", "waiting", "dead");
+        let _ = writeln!(
+            text,
+            "{:<24} {:>8} {:>8} {:>8} {:>8}  last landed",
+            "feed", "landed", "loaded", "waiting", "dead"
+        );
         for feed in &self.feeds {
             let last = feed.last_landed.map_or_else(|| "never".to_owned(), moment);
             let _ = writeln!(

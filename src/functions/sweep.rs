@@ -78,17 +78,14 @@ pub async fn sweep(at: &SweepStations<'_>) -> Result<SweepReport, SweepError> {
             // One odd blob stops nothing: the next ones are looked at all the same.
             Err(error) => {
                 report.failed += 1;
-                error!(blob = blob.name.as_str(), "{} could not be swept: {}", blob.name, chain(&error));
+                error!("{} could not be swept: {}", blob.name, chain(&error));
             }
         }
     }
     position.after = page.last().filter(|_| page.len() == BLOBS_A_TICK).map(|blob| blob.name.to_string());
     sweep_position::write(state, &position).await?;
     if report.announced_again + report.dead_lettered > 0 {
-        info!(
-            announced_again = report.announced_again,
-            "announced {} files again that were never loaded", report.announced_again
-        );
+        info!("announced {} files again that were never loaded", report.announced_again);
     }
     Ok(report)
 }

@@ -14,10 +14,7 @@ pub enum InvocationAnswer {
 
 impl InvocationAnswer {
     pub fn done(return_value: Value) -> Self {
-        InvocationAnswer::Done {
-            outputs: json!({}),
-            return_value,
-        }
+        InvocationAnswer::Done { outputs: json!({}), return_value }
     }
 
     pub fn failed(reason: impl Into<String>) -> Self {
@@ -27,14 +24,12 @@ impl InvocationAnswer {
     /// Status and body. The body is a JSON object always: an empty one hangs the host.
     pub fn encode(&self) -> (u16, Value) {
         match self {
-            InvocationAnswer::Done { outputs, return_value } => (
-                200,
-                json!({ "Outputs": outputs, "Logs": [], "ReturnValue": return_value }),
-            ),
-            InvocationAnswer::Failed { reason } => (
-                500,
-                json!({ "Outputs": {}, "Logs": [reason], "ReturnValue": null, "error": reason }),
-            ),
+            InvocationAnswer::Done { outputs, return_value } => {
+                (200, json!({ "Outputs": outputs, "Logs": [], "ReturnValue": return_value }))
+            }
+            InvocationAnswer::Failed { reason } => {
+                (500, json!({ "Outputs": {}, "Logs": [reason], "ReturnValue": null, "error": reason }))
+            }
         }
     }
 }

@@ -48,29 +48,20 @@ enum StringState {
 
 impl BodyReader {
     pub fn new(limits: BodyLimits) -> Self {
-        BodyReader {
-            limits,
-            kept: Vec::new(),
-            read_bytes: 0,
-            string: StringState::Outside,
-        }
+        BodyReader { limits, kept: Vec::new(), read_bytes: 0, string: StringState::Outside }
     }
 
     pub fn push(&mut self, piece: &[u8]) -> Result<(), BodyError> {
         self.read_bytes += piece.len() as u64;
         if self.read_bytes > self.limits.read_bytes {
-            return Err(BodyError::TooLong {
-                limit_bytes: self.limits.read_bytes,
-            });
+            return Err(BodyError::TooLong { limit_bytes: self.limits.read_bytes });
         }
         match self.limits.string_bytes {
             None => self.kept.extend_from_slice(piece),
             Some(limit) => self.push_without_long_strings(piece, limit),
         }
         if self.kept.len() > self.limits.kept_bytes {
-            return Err(BodyError::TooLong {
-                limit_bytes: self.limits.kept_bytes as u64,
-            });
+            return Err(BodyError::TooLong { limit_bytes: self.limits.kept_bytes as u64 });
         }
         Ok(())
     }
@@ -100,10 +91,7 @@ impl BodyReader {
             StringState::Outside => {
                 self.kept.push(byte);
                 if byte == b'"' {
-                    self.string = StringState::Inside {
-                        begins: self.kept.len(),
-                        escaped: false,
-                    };
+                    self.string = StringState::Inside { begins: self.kept.len(), escaped: false };
                 }
             }
             StringState::Inside { begins, escaped } => {
@@ -137,11 +125,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: BodyLimits = BodyLimits {
-        string_bytes: Some(16),
-        kept_bytes: 1024,
-        read_bytes: 1 << 20,
-    };
+    const LIMITS: BodyLimits = BodyLimits { string_bytes: Some(16), kept_bytes: 1024, read_bytes: 1 << 20 };
 
     fn read(pieces: &[&[u8]]) -> Result<serde_json::Value, BodyError> {
         let mut reader = BodyReader::new(LIMITS);
@@ -153,15 +137,9 @@ mod tests {
 
     #[test]
     fn a_long_string_becomes_empty_and_the_rest_stays() {
-        let body = format!(
-            r#"{{"Data":{{"blob":"{}"}},"Metadata":{{"name":"a.csv"}}}}"#,
-            "QUJD".repeat(10_000)
-        );
+        let body = format!(r#"{{"Data":{{"blob":"{}"}},"Metadata":{{"name":"a.csv"}}}}"#, "QUJD".repeat(10_000));
         let value = read(&[body.as_bytes()]).unwrap();
-        assert_eq!(
-            value,
-            serde_json::json!({"Data":{"blob":""},"Metadata":{"name":"a.csv"}})
-        );
+        assert_eq!(value, serde_json::json!({"Data":{"blob":""},"Metadata":{"name":"a.csv"}}));
     }
 
     #[test]
@@ -175,20 +153,9 @@ mod tests {
 
     #[test]
     fn a_body_above_the_limit_is_refused() {
-        let limits = BodyLimits {
-            string_bytes: None,
-            kept_bytes: 10,
-            read_bytes: 100,
-        };
-        assert_eq!(
-            BodyReader::new(limits).push(&[b' '; 11]),
-            Err(BodyError::TooLong { limit_bytes: 10 })
-        );
-        let skipping = BodyLimits {
-            string_bytes: Some(1),
-            kept_bytes: 10,
-            read_bytes: 100,
-        };
+        let limits = BodyLimits { string_bytes: None, kept_bytes: 10, read_bytes: 100 };
+        assert_eq!(BodyReader::new(limits).push(&[b' '; 11]), Err(BodyError::TooLong { limit_bytes: 10 }));
+        let skipping = BodyLimits { string_bytes: Some(1), kept_bytes: 10, read_bytes: 100 };
         let mut reader = BodyReader::new(skipping);
         reader.push(b"\"").unwrap();
         assert_eq!(reader.push(&[b'x'; 100]), Err(BodyError::TooLong { limit_bytes: 100 }));

@@ -26,19 +26,11 @@ pub enum EnvelopeError {
     #[error("the body of function `{function}` is not an invocation: {reason}")]
     NotAnInvocation { function: String, reason: String },
     #[error("function `{function}`: binding `{binding}` is missing; the request has {present:?}")]
-    MissingBinding {
-        function: String,
-        binding: String,
-        present: Vec<String>,
-    },
+    MissingBinding { function: String, binding: String, present: Vec<String> },
     #[error("function `{function}`: metadata `{key}` is missing")]
     MissingMetadata { function: String, key: &'static str },
     #[error("function `{function}`: binding `{binding}` is not a list of events: {reason}")]
-    NotEvents {
-        function: String,
-        binding: String,
-        reason: String,
-    },
+    NotEvents { function: String, binding: String, reason: String },
 }
 
 #[derive(Deserialize)]
@@ -65,10 +57,7 @@ impl Invocation {
 
     /// A metadata value that is text, whether it came plain or as JSON inside a string.
     pub fn metadata_text(&self, key: &'static str) -> Result<String, EnvelopeError> {
-        let missing = || EnvelopeError::MissingMetadata {
-            function: self.function.clone(),
-            key,
-        };
+        let missing = || EnvelopeError::MissingMetadata { function: self.function.clone(), key };
         match decode(self.metadata.get(key).ok_or_else(missing)?) {
             Value::String(text) => Ok(text),
             _ => Err(missing()),
@@ -85,14 +74,11 @@ impl Invocation {
 
     /// The decoded value of an input binding.
     pub fn binding(&self, binding: &str) -> Result<Value, EnvelopeError> {
-        self.data
-            .get(binding)
-            .map(decode)
-            .ok_or_else(|| EnvelopeError::MissingBinding {
-                function: self.function.clone(),
-                binding: binding.to_owned(),
-                present: self.data.keys().cloned().collect(),
-            })
+        self.data.get(binding).map(decode).ok_or_else(|| EnvelopeError::MissingBinding {
+            function: self.function.clone(),
+            binding: binding.to_owned(),
+            present: self.data.keys().cloned().collect(),
+        })
     }
 
     /// The bodies of an Event Hubs batch, in order. Right for `dataType` binary (base64), string and none, and for
@@ -160,10 +146,7 @@ mod tests {
     fn an_object_is_read_nested_and_as_json_in_a_string() {
         for form in [json!({"PartitionId": "3"}), json!("{\"PartitionId\":\"3\"}")] {
             let invocation = invocation(json!({"Data": {}, "Metadata": {"PartitionContext": form}}));
-            assert_eq!(
-                invocation.metadata_object("PartitionContext").unwrap()["PartitionId"],
-                "3"
-            );
+            assert_eq!(invocation.metadata_object("PartitionContext").unwrap()["PartitionId"], "3");
         }
     }
 
@@ -186,13 +169,8 @@ mod tests {
 
     #[test]
     fn a_missing_binding_says_what_there_is() {
-        let error = invocation(json!({"Data": {"event": "[]"}}))
-            .events("events")
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "function `load`: binding `events` is missing; the request has [\"event\"]"
-        );
+        let error = invocation(json!({"Data": {"event": "[]"}})).events("events").unwrap_err();
+        assert_eq!(error.to_string(), "function `load`: binding `events` is missing; the request has [\"event\"]");
     }
 
     #[test]

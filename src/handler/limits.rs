@@ -16,22 +16,11 @@ pub struct Limits {
 }
 
 /// 1 MiB: what an envelope of a timer, a blob's address or an HTTP request has no reason to pass.
-pub const SMALL_BODY: BodyLimits = BodyLimits {
-    string_bytes: None,
-    kept_bytes: 1 << 20,
-    read_bytes: 1 << 20,
-};
+pub const SMALL_BODY: BodyLimits = BodyLimits { string_bytes: None, kept_bytes: 1 << 20, read_bytes: 1 << 20 };
 
 /// A blob's content that should not have come is read past: up to 8 GiB of base64 are read, 1 MiB is kept.
-pub const ADDRESS_BODY: BodyLimits = BodyLimits {
-    string_bytes: Some(64 << 10),
-    kept_bytes: 1 << 20,
-    read_bytes: 8 << 30,
-};
+pub const ADDRESS_BODY: BodyLimits =
+    BodyLimits { string_bytes: Some(64 << 10), kept_bytes: 1 << 20, read_bytes: 8 << 30 };
 
 /// A batch of 100 messages of 64 KiB in base64, with their metadata, is below 16 MiB.
-pub const BATCH_BODY: BodyLimits = BodyLimits {
-    string_bytes: None,
-    kept_bytes: 32 << 20,
-    read_bytes: 32 << 20,
-};
+pub const BATCH_BODY: BodyLimits = BodyLimits { string_bytes: None, kept_bytes: 32 << 20, read_bytes: 32 << 20 };

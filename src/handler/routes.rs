@@ -73,9 +73,7 @@ impl Functions for Routes {
         }
         Some(match self.status().await {
             Ok(report) if wants_json(&request) => as_json(&report),
-            Ok(report) => {
-                HttpAnswer { status: 200, content_type: "text/plain; charset=utf-8", body: report.to_text() }
-            }
+            Ok(report) => HttpAnswer { status: 200, content_type: "text/plain; charset=utf-8", body: report.to_text() },
             Err(answer) => answer,
         })
     }

@@ -39,11 +39,7 @@ struct Server {
 /// # Errors
 /// If the port cannot be opened.
 pub async fn serve(functions: Arc<dyn Functions>, port: u16) -> io::Result<()> {
-    let server = web::Data::new(Server {
-        functions,
-        runtime: Handle::current(),
-        turns: Mutex::new(HashMap::new()),
-    });
+    let server = web::Data::new(Server { functions, runtime: Handle::current(), turns: Mutex::new(HashMap::new()) });
     let bound = HttpServer::new(move || {
         App::new()
             .app_data(server.clone())
@@ -122,10 +118,7 @@ impl Server {
 
     fn turns_of(&self, function: &str, concurrency: usize) -> Arc<Semaphore> {
         let mut turns = self.turns.lock().expect("no holder of this lock panics");
-        turns
-            .entry(function.to_owned())
-            .or_insert_with(|| Arc::new(Semaphore::new(concurrency)))
-            .clone()
+        turns.entry(function.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(concurrency))).clone()
     }
 }
 
@@ -137,21 +130,15 @@ async fn forwarded(server: web::Data<Server>, request: HttpRequest) -> HttpRespo
     let forwarded = ForwardedRequest {
         method: request.method().as_str().to_owned(),
         route: route.to_owned(),
-        query: url::form_urlencoded::parse(request.query_string().as_bytes())
-            .into_owned()
-            .collect(),
+        query: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
         accept: header(&request, "accept"),
     };
     let functions = server.functions.clone();
-    let task = server
-        .runtime
-        .spawn(async move { functions.answer_http(forwarded).await });
+    let task = server.runtime.spawn(async move { functions.answer_http(forwarded).await });
     match task.await {
         Ok(Some(answer)) => {
             let status = StatusCode::from_u16(answer.status).expect("our answers have valid status codes");
-            HttpResponse::build(status)
-                .content_type(answer.content_type)
-                .body(answer.body)
+            HttpResponse::build(status).content_type(answer.content_type).body(answer.body)
         }
         Ok(None) => not_found(),
         Err(ended) => {
@@ -165,9 +152,7 @@ async fn read(mut body: Payload, limits: BodyLimits) -> Result<Vec<u8>, (StatusC
     let mut reader = BodyReader::new(limits);
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|error| (StatusCode::BAD_REQUEST, format!("the request body broke off: {error}")))?;
-        reader
-            .push(&piece)
-            .map_err(|error| (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
+        reader.push(&piece).map_err(|error| (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
     }
     Ok(reader.finish())
 }
@@ -181,8 +166,5 @@ pub fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         return (*text).to_owned();
     }
-    payload
-        .downcast_ref::<String>()
-        .cloned()
-        .unwrap_or_else(|| "without a message".to_owned())
+    payload.downcast_ref::<String>().cloned().unwrap_or_else(|| "without a message".to_owned())
 }

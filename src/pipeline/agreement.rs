@@ -61,41 +61,23 @@ fn key_bytes(column: &SummaryColumn) -> usize {
 fn check_agreement(report: &Report<'_>, first: &DeclaredSummary, second: &DeclaredSummary) {
     let fault = |problem: String, remedy: &str| report.fault(second.line, &second.place, problem, remedy);
     if first.plan.table != second.plan.table {
-        let problem = format!(
-            "table `{}` on line {} differs only in case",
-            first.plan.table, first.line
-        );
+        let problem = format!("table `{}` on line {} differs only in case", first.plan.table, first.line);
         return fault(problem, "write both the same way, or choose another name");
     }
     if let Some(difference) = difference(&first.plan, &second.plan) {
-        let problem = format!(
-            "the summary on line {} writes the same table, but {difference}",
-            first.line
-        );
-        fault(
-            problem,
-            "give both the same columns in the same order, or another `table`",
-        );
+        let problem = format!("the summary on line {} writes the same table, but {difference}", first.line);
+        fault(problem, "give both the same columns in the same order, or another `table`");
     }
 }
 
 fn difference(first: &SummaryPlan, second: &SummaryPlan) -> Option<String> {
     if first.columns.len() != second.columns.len() {
-        return Some(format!(
-            "has {} columns and not {}",
-            first.columns.len(),
-            second.columns.len()
-        ));
+        return Some(format!("has {} columns and not {}", first.columns.len(), second.columns.len()));
     }
-    first
-        .columns
-        .iter()
-        .zip(&second.columns)
-        .enumerate()
-        .find_map(|(position, (theirs, ours))| {
-            let (theirs, ours) = (column_words(theirs), column_words(ours));
-            (theirs != ours).then(|| format!("has {theirs} as column {} and not {ours}", position + 1))
-        })
+    first.columns.iter().zip(&second.columns).enumerate().find_map(|(position, (theirs, ours))| {
+        let (theirs, ours) = (column_words(theirs), column_words(ours));
+        (theirs != ours).then(|| format!("has {theirs} as column {} and not {ours}", position + 1))
+    })
 }
 
 fn column_words(column: &SummaryColumn) -> String {
@@ -133,13 +115,7 @@ pub(super) fn check_sources(report: &Report<'_>, feeds: &[DeclaredFeed]) {
         for source in feed.feed.iter().flat_map(|valid| &valid.sources) {
             let takes_away = source.after != After::Keep;
             let Some(earlier) = readers.get_mut(&same_files(source)) else {
-                readers.insert(
-                    same_files(source),
-                    Reader {
-                        feed: &feed.name,
-                        takes_away,
-                    },
-                );
+                readers.insert(same_files(source), Reader { feed: &feed.name, takes_away });
                 continue;
             };
             earlier.takes_away |= takes_away;

@@ -41,10 +41,7 @@ const OTHER_NAMES: [(&str, &str); 18] = [
     ("datetime", "timestamp"),
 ];
 
-const COLUMN_KEYS: Keys = Keys {
-    known: &["type", "from", "required"],
-    later: later::COLUMN,
-};
+const COLUMN_KEYS: Keys = Keys { known: &["type", "from", "required"], later: later::COLUMN };
 
 /// The contract as far as it could be read.
 #[derive(Default)]
@@ -58,26 +55,13 @@ pub(super) struct Contract {
 pub(super) fn contract(feed: &Section<'_>) -> Contract {
     let Some(unopened) = feed.subtable("columns", "[feed.columns]") else {
         if !feed.has("columns") {
-            feed.fault(
-                feed.line,
-                "it declares no columns",
-                "write `[feed.columns]` and below it `name = \"type\"`",
-            );
+            feed.fault(feed.line, "it declares no columns", "write `[feed.columns]` and below it `name = \"type\"`");
         }
         return Contract::default();
     };
-    let table = Section {
-        report: feed.report,
-        table: unopened.table,
-        line: unopened.line,
-        place: feed.place.clone(),
-    };
+    let table = Section { report: feed.report, table: unopened.table, line: unopened.line, place: feed.place.clone() };
     if table.table.is_empty() {
-        table.fault(
-            table.line,
-            "`[feed.columns]` is empty",
-            "write a line `name = \"type\"` for each column",
-        );
+        table.fault(table.line, "`[feed.columns]` is empty", "write a line `name = \"type\"` for each column");
     }
 
     let mut names = Names::default();
@@ -92,10 +76,7 @@ pub(super) fn contract(feed: &Section<'_>) -> Contract {
         names.all.push(name.value.to_owned());
     }
     let clean = feed.report.count() == faults_before && !columns.is_empty();
-    Contract {
-        names: names.all,
-        columns: clean.then_some(columns),
-    }
+    Contract { names: names.all, columns: clean.then_some(columns) }
 }
 
 fn column(feed: &Section<'_>, name: Found<&str>, value: Found<&DeValue<'_>>, place: &str) -> Option<Column> {
@@ -110,23 +91,12 @@ fn column(feed: &Section<'_>, name: Found<&str>, value: Found<&DeValue<'_>>, pla
     }
     match value.value {
         DeValue::String(type_name) => {
-            let type_name = Found {
-                value: type_name.as_ref(),
-                line: value.line,
-            };
+            let type_name = Found { value: type_name.as_ref(), line: value.line };
             let column_type = column_type(feed, type_name, place)?;
-            Some(Column {
-                name: name.value.to_owned(),
-                from: name.value.to_owned(),
-                column_type,
-                required: true,
-            })
+            Some(Column { name: name.value.to_owned(), from: name.value.to_owned(), column_type, required: true })
         }
         DeValue::Table(table) => {
-            let unopened = Unopened {
-                table,
-                line: value.line,
-            };
+            let unopened = Unopened { table, line: value.line };
             let section = Section::open(report, unopened, place.to_owned(), &COLUMN_KEYS);
             let type_name = section.required_text("type", "type = \"string\"");
             let from = section.text("from", "from = \"name in the header\"");
@@ -150,34 +120,21 @@ fn column(feed: &Section<'_>, name: Found<&str>, value: Found<&DeValue<'_>>, pla
         }
         other => {
             let problem = format!("a type must stand here, but {} does", kind(other));
-            report.fault(
-                value.line,
-                place,
-                problem,
-                format!("write `{} = \"string\"`", name.value),
-            );
+            report.fault(value.line, place, problem, format!("write `{} = \"string\"`", name.value));
             None
         }
     }
 }
 
 fn column_type(feed: &Section<'_>, written: Found<&str>, place: &str) -> Option<ColumnType> {
-    if let Some(column_type) = TYPES
-        .into_iter()
-        .find(|column_type| column_type.name() == written.value)
-    {
+    if let Some(column_type) = TYPES.into_iter().find(|column_type| column_type.name() == written.value) {
         return Some(column_type);
     }
     let known = TYPES.map(ColumnType::name);
-    let stem = written
-        .value
-        .split_once('(')
-        .map_or(written.value, |(stem, _)| stem)
-        .trim();
+    let stem = written.value.split_once('(').map_or(written.value, |(stem, _)| stem).trim();
     if later::COLUMN_TYPES.contains(&stem) {
         let problem = format!("type `{}` is not supported by this version yet", written.value);
-        feed.report
-            .fault(written.line, place, problem, format!("use one of {}", listed(known)));
+        feed.report.fault(written.line, place, problem, format!("use one of {}", listed(known)));
         return None;
     }
     let other_name = OTHER_NAMES.iter().find(|(other, _)| stem.eq_ignore_ascii_case(other));
@@ -185,8 +142,7 @@ fn column_type(feed: &Section<'_>, written: Found<&str>, place: &str) -> Option<
         Some((_, ours)) => format!("did you mean `{ours}`?"),
         None => did_you_mean(written.value, known, || format!("types are {}", listed(known))),
     };
-    feed.report
-        .fault(written.line, place, format!("unknown type `{}`", written.value), remedy);
+    feed.report.fault(written.line, place, format!("unknown type `{}`", written.value), remedy);
     None
 }
 
@@ -202,17 +158,11 @@ impl Names {
     fn check(&mut self, feed: &Section<'_>, name: Found<&str>, value_line: usize, from: &str, place: &str) {
         if let Some(earlier) = self.lower_case.insert(name.value.to_lowercase(), name.value.to_owned()) {
             let problem = format!("differs from column `{earlier}` only in case, which SQL does not see");
-            feed.report.fault(
-                name.line,
-                place,
-                problem,
-                "rename one and keep the header's name as `from = \"…\"`",
-            );
+            feed.report.fault(name.line, place, problem, "rename one and keep the header's name as `from = \"…\"`");
         }
         if !self.headers.insert(from.to_owned()) {
             let problem = format!("the header's column `{from}` is taken by another column already");
-            feed.report
-                .fault(value_line, place, problem, "give each column a `from` of its own");
+            feed.report.fault(value_line, place, problem, "give each column a `from` of its own");
         }
     }
 }

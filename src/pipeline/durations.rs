@@ -23,30 +23,12 @@ mod tests {
 
     #[test]
     fn a_duration_is_a_number_and_a_unit() {
-        for (text, milliseconds) in [
-            ("500ms", 500),
-            ("30s", 30_000),
-            ("2m", 120_000),
-            ("1h", 3_600_000),
-            ("2 s", 2_000),
-        ] {
-            assert_eq!(
-                parse_duration(text),
-                Some(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+        for (text, milliseconds) in
+            [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("1h", 3_600_000), ("2 s", 2_000)]
+        {
+            assert_eq!(parse_duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in [
-            "",
-            "30",
-            "s",
-            "-1s",
-            "1.5s",
-            "1d",
-            "99999999999999999999s",
-            "18446744073709551615h",
-            "1sec",
-        ] {
+        for text in ["", "30", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h", "1sec"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }

@@ -72,17 +72,9 @@ pub(super) struct Report<'t> {
 
 impl<'t> Report<'t> {
     pub fn new(text: &'t str) -> Self {
-        let line_starts = std::iter::once(0).chain(
-            text.bytes()
-                .enumerate()
-                .filter(|(_, byte)| *byte == b'\n')
-                .map(|(at, _)| at + 1),
-        );
-        Report {
-            text,
-            line_starts: line_starts.collect(),
-            faults: RefCell::default(),
-        }
+        let line_starts =
+            std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1));
+        Report { text, line_starts: line_starts.collect(), faults: RefCell::default() }
     }
 
     pub fn text(&self) -> &'t str {
@@ -104,12 +96,7 @@ impl<'t> Report<'t> {
     }
 
     fn push(&self, line: usize, place: &str, problem: String, remedy: Option<String>) {
-        self.faults.borrow_mut().push(Fault {
-            line,
-            place: place.to_owned(),
-            problem,
-            remedy,
-        });
+        self.faults.borrow_mut().push(Fault { line, place: place.to_owned(), problem, remedy });
     }
 
     /// How many faults there are so far: a step that adds none was clean.
@@ -138,12 +125,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
     };
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&lower_word, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&lower_word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= tolerated)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -42,11 +42,7 @@ pub(super) struct DeclaredFeed {
 pub(super) fn feeds(root: &Section<'_>) -> Vec<DeclaredFeed> {
     let tables = root.tables("feed", "[[feed]]");
     if !root.has("feed") {
-        root.fault(
-            1,
-            "no feed is declared",
-            "write a `[[feed]]` with `name`, `format` and `[feed.columns]`",
-        );
+        root.fault(1, "no feed is declared", "write a `[[feed]]` with `name`, `format` and `[feed.columns]`");
     }
     let mut first_lines: HashMap<String, usize> = HashMap::new();
     let mut declared = Vec::new();
@@ -55,12 +51,7 @@ pub(super) fn feeds(root: &Section<'_>) -> Vec<DeclaredFeed> {
         if let Some(first_line) = first_lines.get(&feed.name) {
             let problem = format!("another feed has this name already, on line {first_line}");
             let place = format!("feed `{}`", feed.name);
-            root.report.fault(
-                table.line,
-                &place,
-                problem,
-                "names of feeds are unique: rename one, or join the two",
-            );
+            root.report.fault(table.line, &place, problem, "names of feeds are unique: rename one, or join the two");
         } else if !feed.name.is_empty() {
             first_lines.insert(feed.name.clone(), table.line);
         }
@@ -71,12 +62,7 @@ pub(super) fn feeds(root: &Section<'_>) -> Vec<DeclaredFeed> {
 
 fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> DeclaredFeed {
     let faults_before = report.count();
-    let untitled = Section {
-        report,
-        table: unopened.table,
-        line: unopened.line,
-        place: feed_number(position),
-    };
+    let untitled = Section { report, table: unopened.table, line: unopened.line, place: feed_number(position) };
     let written_name = untitled.required_text("name", "name = \"flights\"");
     let place = written_name.map_or_else(|| feed_number(position), |name| format!("feed `{}`", name.value));
     let section = Section::open(report, unopened, place, &FEED_KEYS);
@@ -91,24 +77,13 @@ fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> Declare
 
     let clean = report.count() == faults_before;
     let feed = match (name, format, &contract.columns) {
-        (Some(name), Some(format), Some(columns)) if clean => Some(Feed {
-            name,
-            format,
-            columns: columns.clone(),
-            rules,
-            max_reject_ratio,
-            unknown_columns,
-            sources,
-        }),
+        (Some(name), Some(format), Some(columns)) if clean => {
+            Some(Feed { name, format, columns: columns.clone(), rules, max_reject_ratio, unknown_columns, sources })
+        }
         _ => None,
     };
     let name = written_name.map_or("", |name| name.value).to_owned();
-    DeclaredFeed {
-        name,
-        line: unopened.line,
-        contract,
-        feed,
-    }
+    DeclaredFeed { name, line: unopened.line, contract, feed }
 }
 
 fn feed_number(position: usize) -> String {
@@ -166,11 +141,7 @@ fn csv_layout(section: &Section<'_>) -> Option<CsvLayout> {
         true => null_values.iter().map(|null| null.value.to_owned()).collect(),
         false => vec![String::new()],
     };
-    Some(CsvLayout {
-        delimiter,
-        quote,
-        null_values,
-    })
+    Some(CsvLayout { delimiter, quote, null_values })
 }
 
 fn one_byte(section: &Section<'_>, key: &str, default: u8, example: &str) -> Option<u8> {
@@ -195,10 +166,7 @@ fn max_reject_ratio(section: &Section<'_>) -> f64 {
     if !(0.0..=1.0).contains(&ratio.value) {
         section.fault(
             ratio.line,
-            format!(
-                "`max_reject_ratio` is a share of the rows, from 0 to 1, and not {}",
-                ratio.value
-            ),
+            format!("`max_reject_ratio` is a share of the rows, from 0 to 1, and not {}", ratio.value),
             "write `max_reject_ratio = 0.01` for one row in a hundred",
         );
     }

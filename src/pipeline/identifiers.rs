@@ -12,9 +12,7 @@ pub(super) const RESERVED_PREFIX: &str = "millrace_";
 pub(super) fn is_identifier(text: &str) -> bool {
     let mut characters = text.chars();
     text.len() <= 63
-        && characters
-            .next()
-            .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 

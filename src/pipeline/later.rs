@@ -62,11 +62,8 @@ pub(super) const FEED: &[LaterKey] = &[
 
 pub(super) const COLUMN: &[LaterKey] = &[later("format", Until::Absent)];
 
-pub(super) const SFTP: &[LaterKey] = &[
-    later("recursive", Until::Flag(false)),
-    later("newer_than", Until::Absent),
-    later("done_marker", Until::Absent),
-];
+pub(super) const SFTP: &[LaterKey] =
+    &[later("recursive", Until::Flag(false)), later("newer_than", Until::Absent), later("done_marker", Until::Absent)];
 
 pub(super) const FORMATS: &[&str] = &["ndjson", "parquet"];
 pub(super) const COLUMN_TYPES: &[&str] = &["decimal", "json"];

@@ -19,38 +19,24 @@ impl Feed {
     /// The columns that the feed's rules and these summaries refer to, in the contract's order; the rest need not be
     /// decoded. Summaries of other feeds are passed over.
     pub fn needed_columns<'p>(&'p self, summaries: impl IntoIterator<Item = &'p SummaryPlan>) -> Vec<Column> {
-        let own = summaries
-            .into_iter()
-            .filter(|summary| summary.feed == self.name.as_str());
-        let expressions = own
-            .flat_map(expressions_of)
-            .chain(self.rules.iter().map(|rule| rule.sql.as_str()));
+        let own = summaries.into_iter().filter(|summary| summary.feed == self.name.as_str());
+        let expressions = own.flat_map(expressions_of).chain(self.rules.iter().map(|rule| rule.sql.as_str()));
         let mut needed = HashSet::new();
         for expression in expressions {
-            match Parser::new(&GenericDialect)
-                .try_with_sql(expression)
-                .and_then(|mut parser| parser.parse_expr())
-            {
+            match Parser::new(&GenericDialect).try_with_sql(expression).and_then(|mut parser| parser.parse_expr()) {
                 Ok(parsed) => needed.extend(columns_in(&parsed)),
                 // Decoding too much is slow but right.
                 Err(_) => return self.columns.clone(),
             }
         }
-        self.columns
-            .iter()
-            .filter(|column| needed.contains(&column.name))
-            .cloned()
-            .collect()
+        self.columns.iter().filter(|column| needed.contains(&column.name)).cloned().collect()
     }
 }
 
 fn expressions_of(summary: &SummaryPlan) -> impl Iterator<Item = &str> {
     let columns = summary.columns.iter().filter_map(|column| match &column.role {
         SummaryRole::Key { expression, .. } => Some(expression.as_str()),
-        SummaryRole::Measure {
-            call: AggregateCall::CountRows,
-            ..
-        } => None,
+        SummaryRole::Measure { call: AggregateCall::CountRows, .. } => None,
         SummaryRole::Measure { call, .. } => Some(call_fields(call).1),
     });
     columns.chain(summary.filter.as_deref())
@@ -64,20 +50,11 @@ impl Pipeline {
     ///
     /// A feed that this pipeline does not have means what a feed without contract would.
     pub fn fingerprint(&self, feed: &FeedName) -> Sha256 {
-        let mut sections = vec![
-            field("decoder", &[&DECODER_VERSION.to_string()]),
-            field("feed", &[feed.as_str()]),
-        ];
+        let mut sections = vec![field("decoder", &[&DECODER_VERSION.to_string()]), field("feed", &[feed.as_str()])];
         if let Some(declared) = self.feed(feed) {
             sections.push(layout_text(&declared.format));
             sections.push(sorted("columns", declared.columns.iter().map(column_text)));
-            sections.push(sorted(
-                "rules",
-                declared
-                    .rules
-                    .iter()
-                    .map(|rule| field("rule", &[&rule.name, &rule.sql])),
-            ));
+            sections.push(sorted("rules", declared.rules.iter().map(|rule| field("rule", &[&rule.name, &rule.sql]))));
         }
         sections.push(sorted("summaries", self.summaries_of(feed).map(summary_text)));
         let bytes: Vec<&[u8]> = sections.iter().map(|section| section.as_bytes()).collect();
@@ -103,18 +80,12 @@ fn sorted(name: &str, texts: impl Iterator<Item = String>) -> String {
 fn layout_text(format: &Format) -> String {
     let Format::Csv(layout) = format;
     let nulls = sorted("nulls", layout.null_values.iter().cloned());
-    field(
-        "csv",
-        &[&layout.delimiter.to_string(), &layout.quote.to_string(), &nulls],
-    )
+    field("csv", &[&layout.delimiter.to_string(), &layout.quote.to_string(), &nulls])
 }
 
 fn column_text(column: &Column) -> String {
     let presence = if column.required { "required" } else { "optional" };
-    field(
-        "column",
-        &[&column.name, &column.from, column.column_type.name(), presence],
-    )
+    field("column", &[&column.name, &column.from, column.column_type.name(), presence])
 }
 
 fn summary_text(summary: &SummaryPlan) -> String {
@@ -127,19 +98,13 @@ fn summary_text(summary: &SummaryPlan) -> String {
             }
             SummaryRole::Measure { call, measure_type } => {
                 let (function, argument) = call_fields(call);
-                field(
-                    "measure",
-                    &[&column.name, function, argument, measure_type_text(*measure_type)],
-                )
+                field("measure", &[&column.name, function, argument, measure_type_text(*measure_type)])
             }
         })
         .collect();
     let columns = field("columns", &columns.iter().map(String::as_str).collect::<Vec<_>>());
     let filter: Vec<&str> = summary.filter.as_deref().into_iter().collect();
-    field(
-        "summary",
-        &[&summary.id, &summary.table, &columns, &field("where", &filter)],
-    )
+    field("summary", &[&summary.id, &summary.table, &columns, &field("where", &filter)])
 }
 
 /// The aggregate's name and what it is over.

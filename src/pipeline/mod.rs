@@ -33,10 +33,7 @@ pub use self::meaning::DECODER_VERSION;
 use self::section::{Keys, Section, Unopened};
 use crate::names::{FeedName, SourceName};
 
-const ROOT_KEYS: Keys = Keys {
-    known: &["feed", "summary"],
-    later: &[],
-};
+const ROOT_KEYS: Keys = Keys { known: &["feed", "summary"], later: &[] };
 
 /// A pipeline.toml without faults.
 #[derive(Clone, Debug)]
@@ -103,10 +100,7 @@ pub struct SftpUrl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     Password(SecretReference),
-    PrivateKey {
-        key: SecretReference,
-        passphrase: Option<SecretReference>,
-    },
+    PrivateKey { key: SecretReference, passphrase: Option<SecretReference> },
 }
 
 /// `env:NAME`: the secret is the setting of this name.
@@ -133,23 +127,14 @@ impl Pipeline {
         let report = Report::new(text);
         let pipeline = checked(&report, text);
         let faults = report.into_faults();
-        if faults.is_empty() {
-            Ok(pipeline)
-        } else {
-            Err(PipelineFaults {
-                file_name: file_name.to_owned(),
-                faults,
-            })
-        }
+        if faults.is_empty() { Ok(pipeline) } else { Err(PipelineFaults { file_name: file_name.to_owned(), faults }) }
     }
 
     /// # Errors
     /// The file cannot be read, or has faults, which then name it as `path` does.
     pub fn read(path: &Path) -> Result<Pipeline, ReadError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ReadError::Unreadable { path: path.to_owned(), source })?;
         Ok(Pipeline::parse(&path.display().to_string(), &text)?)
     }
 
@@ -169,23 +154,12 @@ fn checked(report: &Report<'_>, text: &str) -> Pipeline {
     let (document, syntax_errors) = DeTable::parse_recoverable(text);
     for error in &syntax_errors {
         let line = report.line(error.span().map_or(0, |span| span.start));
-        report.fault(
-            line,
-            "",
-            format!("not TOML: {}", error.message()),
-            "see https://toml.io for how it is written",
-        );
+        report.fault(line, "", format!("not TOML: {}", error.message()), "see https://toml.io for how it is written");
     }
     if !syntax_errors.is_empty() {
-        return Pipeline {
-            feeds: Vec::new(),
-            summaries: Vec::new(),
-        };
+        return Pipeline { feeds: Vec::new(), summaries: Vec::new() };
     }
-    let unopened = Unopened {
-        table: document.get_ref(),
-        line: 1,
-    };
+    let unopened = Unopened { table: document.get_ref(), line: 1 };
     let root = Section::open(report, unopened, String::new(), &ROOT_KEYS);
     let feeds = feed::feeds(&root);
     let summaries = summary::summaries(&root, &feeds);

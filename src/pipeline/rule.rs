@@ -9,10 +9,7 @@ use super::columns::Contract;
 use super::section::{Keys, Section};
 use super::summary::{RowScope, SqlText, checked_expression};
 
-const RULE_KEYS: Keys = Keys {
-    known: &["name", "sql"],
-    later: &[],
-};
+const RULE_KEYS: Keys = Keys { known: &["name", "sql"], later: &[] };
 
 /// The rules without faults; their SQL is normalised, so that comments and blanks mean nothing.
 pub(super) fn rules(feed: &Section<'_>, feed_name: &str, contract: &Contract) -> Vec<Rule> {
@@ -32,11 +29,7 @@ pub(super) fn rules(feed: &Section<'_>, feed_name: &str, contract: &Contract) ->
         };
         let section = Section::open(feed.report, table, place, &RULE_KEYS);
         if let Some(name) = name.filter(|name| name.value.is_empty()) {
-            section.fault(
-                name.line,
-                "`name` is empty, and bad rows are told by it",
-                "say what the rule is about",
-            );
+            section.fault(name.line, "`name` is empty, and bad rows are told by it", "say what the rule is about");
         } else if let Some(name) = name.filter(|name| !names.insert(name.value)) {
             let problem = "another rule of this feed has this name, by which bad rows are told";
             section.fault(name.line, problem, "give each rule a name of its own");
@@ -55,15 +48,10 @@ pub(super) fn rules(feed: &Section<'_>, feed_name: &str, contract: &Contract) ->
         if feed.report.count() > faults_before {
             continue;
         }
-        let rule = Rule {
-            name: name.value.to_owned(),
-            sql: expression,
-        };
+        let rule = Rule { name: name.value.to_owned(), sql: expression };
         match type_rule(&rule, columns) {
             Ok(()) => rules.push(rule),
-            Err(fault) => feed
-                .report
-                .fault_in_words(section.line_of("sql"), &section.place, fault.message),
+            Err(fault) => feed.report.fault_in_words(section.line_of("sql"), &section.place, fault.message),
         }
     }
     rules

@@ -37,12 +37,7 @@ pub(super) struct Unopened<'a> {
 
 impl<'a> Section<'a> {
     pub fn open(report: &'a Report<'a>, unopened: Unopened<'a>, place: String, keys: &Keys) -> Self {
-        let section = Section {
-            report,
-            table: unopened.table,
-            line: unopened.line,
-            place,
-        };
+        let section = Section { report, table: unopened.table, line: unopened.line, place };
         for (key, value) in unopened.table {
             let name = key.get_ref().as_ref();
             let line = report.line(key.span().start);
@@ -58,17 +53,9 @@ impl<'a> Section<'a> {
     }
 
     fn unknown_key(&self, name: &str, line: usize, keys: &Keys) {
-        let candidates = || {
-            keys.known
-                .iter()
-                .copied()
-                .chain(keys.later.iter().map(|later| later.name))
-        };
-        let remedy = did_you_mean(name, candidates(), || {
-            format!("known here: {}", listed(keys.known.iter().copied()))
-        });
-        self.report
-            .fault(line, &self.place, format!("unknown key `{name}`"), remedy);
+        let candidates = || keys.known.iter().copied().chain(keys.later.iter().map(|later| later.name));
+        let remedy = did_you_mean(name, candidates(), || format!("known here: {}", listed(keys.known.iter().copied())));
+        self.report.fault(line, &self.place, format!("unknown key `{name}`"), remedy);
     }
 
     fn refuse_unless_default(&self, later: &LaterKey, value: &DeValue<'_>, line: usize) {
@@ -81,11 +68,7 @@ impl<'a> Section<'a> {
             }
             Until::Absent => "leave it out".to_owned(),
         };
-        self.fault(
-            line,
-            format!("`{}` is not supported by this version yet", later.name),
-            remedy,
-        );
+        self.fault(line, format!("`{}` is not supported by this version yet", later.name), remedy);
     }
 
     pub fn fault(&self, line: usize, problem: impl Into<String>, remedy: impl Into<String>) {
@@ -101,10 +84,7 @@ impl<'a> Section<'a> {
     }
 
     fn found(&self, value: &'a Spanned<DeValue<'a>>) -> Found<&'a DeValue<'a>> {
-        Found {
-            value: value.get_ref(),
-            line: self.report.line(value.span().start),
-        }
+        Found { value: value.get_ref(), line: self.report.line(value.span().start) }
     }
 
     fn wrong_type(&self, line: usize, key: &str, expected: &str, value: &DeValue<'_>, example: &str) {
@@ -126,10 +106,7 @@ impl<'a> Section<'a> {
     pub fn text(&self, key: &str, example: &str) -> Option<Found<&'a str>> {
         let found = self.find(key)?;
         match found.value {
-            DeValue::String(text) => Some(Found {
-                value: text.as_ref(),
-                line: found.line,
-            }),
+            DeValue::String(text) => Some(Found { value: text.as_ref(), line: found.line }),
             other => {
                 self.wrong_type(found.line, key, "a string", other, example);
                 None
@@ -157,10 +134,7 @@ impl<'a> Section<'a> {
         let mut clean = true;
         for value in values.iter().map(|value| self.found(value)) {
             match value.value {
-                DeValue::String(text) => texts.push(Found {
-                    value: text.as_ref(),
-                    line: value.line,
-                }),
+                DeValue::String(text) => texts.push(Found { value: text.as_ref(), line: value.line }),
                 other => {
                     self.wrong_type(value.line, key, "an array of strings", other, example);
                     clean = false;
@@ -195,10 +169,7 @@ impl<'a> Section<'a> {
         if number.is_none() {
             self.wrong_type(found.line, key, "a whole number", found.value, example);
         }
-        number.map(|value| Found {
-            value,
-            line: found.line,
-        })
+        number.map(|value| Found { value, line: found.line })
     }
 
     pub fn number(&self, key: &str, example: &str) -> Option<Found<f64>> {
@@ -211,20 +182,14 @@ impl<'a> Section<'a> {
         if number.is_none() {
             self.wrong_type(found.line, key, "a number", found.value, example);
         }
-        number.map(|value| Found {
-            value,
-            line: found.line,
-        })
+        number.map(|value| Found { value, line: found.line })
     }
 
     /// The table under a key. `None` if it is absent, or is no table (which is reported).
     pub fn subtable(&self, key: &str, example: &str) -> Option<Unopened<'a>> {
         let found = self.find(key)?;
         match found.value {
-            DeValue::Table(table) => Some(Unopened {
-                table,
-                line: found.line,
-            }),
+            DeValue::Table(table) => Some(Unopened { table, line: found.line }),
             other => {
                 self.wrong_type(found.line, key, "a table", other, example);
                 None
@@ -242,10 +207,7 @@ impl<'a> Section<'a> {
         let mut tables = Vec::new();
         for value in values.iter().map(|value| self.found(value)) {
             match value.value {
-                DeValue::Table(table) => tables.push(Unopened {
-                    table,
-                    line: value.line,
-                }),
+                DeValue::Table(table) => tables.push(Unopened { table, line: value.line }),
                 other => self.wrong_type(value.line, key, "an array of tables", other, header),
             }
         }
@@ -259,10 +221,7 @@ impl<'a> Section<'a> {
         entries
             .into_iter()
             .map(|(key, value)| {
-                let name = Found {
-                    value: key.get_ref().as_ref(),
-                    line: self.report.line(key.span().start),
-                };
+                let name = Found { value: key.get_ref().as_ref(), line: self.report.line(key.span().start) };
                 (name, self.found(value))
             })
             .collect()

@@ -71,9 +71,7 @@ pub(super) fn sources(feed: &Section<'_>) -> Vec<SftpSource> {
 
 fn source(section: &Section<'_>) -> Option<SftpSource> {
     let faults_before = section.report.count();
-    let name = section
-        .text("name", "name = \"acme\"")
-        .and_then(|written| source_name(section, written));
+    let name = section.text("name", "name = \"acme\"").and_then(|written| source_name(section, written));
     let url = sftp_url(section);
     let host_keys = host_keys(section, url.as_ref());
     let login = login(section);
@@ -85,17 +83,7 @@ fn source(section: &Section<'_>) -> Option<SftpSource> {
     if section.report.count() > faults_before {
         return None;
     }
-    Some(SftpSource {
-        name,
-        url: url?,
-        host_keys,
-        login: login?,
-        include,
-        exclude,
-        settle,
-        after,
-        parallel,
-    })
+    Some(SftpSource { name, url: url?, host_keys, login: login?, include, exclude, settle, after, parallel })
 }
 
 fn source_name(section: &Section<'_>, written: Found<&str>) -> Option<SourceName> {
@@ -122,11 +110,7 @@ fn host_keys(section: &Section<'_>, url: Option<&SftpUrl>) -> Vec<String> {
             .to_owned(),
     };
     if !section.has("host_key") {
-        section.fault(
-            section.line,
-            "`host_key` is missing: without it, anybody could answer for this server",
-            remedy,
-        );
+        section.fault(section.line, "`host_key` is missing: without it, anybody could answer for this server", remedy);
         return Vec::new();
     }
     let Some(written) = section.text_or_texts("host_key", "host_key = \"SHA256:…\"") else {
@@ -147,10 +131,7 @@ fn host_keys(section: &Section<'_>, url: Option<&SftpUrl>) -> Vec<String> {
 
 fn is_fingerprint(text: &str) -> bool {
     text.strip_prefix("SHA256:").is_some_and(|digest| {
-        digest.len() == 43
-            && digest
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
+        digest.len() == 43 && digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
     })
 }
 
@@ -160,19 +141,12 @@ fn globs(section: &Section<'_>, key: &str, example: &str) -> Vec<String> {
     };
     for glob in &written {
         if glob.value.is_empty() {
-            section.fault(
-                glob.line,
-                format!("`{key}` holds an empty glob"),
-                format!("write `{example}`"),
-            );
+            section.fault(glob.line, format!("`{key}` holds an empty glob"), format!("write `{example}`"));
         } else if let Err(error) = GlobBuilder::new(glob.value).literal_separator(true).build() {
             let problem = format!("`{key}` holds `{}`, which is no glob: {}", glob.value, error.kind());
             section.fault(glob.line, problem, "write a literal bracket or brace as `[[]` or `[{]`");
         } else if key == "include" && glob.value.trim_start_matches("**/").contains('/') {
-            let problem = format!(
-                "`include` holds `{}`, but folders below the url's are not read",
-                glob.value
-            );
+            let problem = format!("`include` holds `{}`, but folders below the url's are not read", glob.value);
             section.fault(glob.line, problem, "put the folder into `url`, in a source of its own");
         }
     }
@@ -186,20 +160,12 @@ fn settle(section: &Section<'_>) -> Duration {
     match parse_duration(written.value) {
         Some(settle) if settle <= LONGEST_SETTLE => settle,
         Some(_) => {
-            section.fault(
-                written.line,
-                "`settle` is longer than 24 hours",
-                "write `settle = \"30s\"`",
-            );
+            section.fault(written.line, "`settle` is longer than 24 hours", "write `settle = \"30s\"`");
             DEFAULT_SETTLE
         }
         None => {
             let problem = format!("`settle` is `{}`, which is no duration", written.value);
-            section.fault(
-                written.line,
-                problem,
-                "write a whole number and ms, s, m or h: `settle = \"30s\"`",
-            );
+            section.fault(written.line, problem, "write a whole number and ms, s, m or h: `settle = \"30s\"`");
             DEFAULT_SETTLE
         }
     }
@@ -216,11 +182,7 @@ fn after(section: &Section<'_>, url: Option<&SftpUrl>) -> After {
     };
     let Some(directory) = directory else {
         let problem = format!("`after` cannot be `{}`", written.value);
-        section.fault(
-            written.line,
-            problem,
-            "write `keep`, `delete` or `move:/archive/flights`",
-        );
+        section.fault(written.line, problem, "write `keep`, `delete` or `move:/archive/flights`");
         return After::Keep;
     };
     let is_plain = directory.starts_with('/') && directory.split('/').all(|part| part != "." && part != "..");
@@ -255,10 +217,7 @@ fn parallel(section: &Section<'_>) -> usize {
         _ => {
             section.fault(
                 written.line,
-                format!(
-                    "`parallel` is {}, but 1 to 16 transfers may run at a time",
-                    written.value
-                ),
+                format!("`parallel` is {}, but 1 to 16 transfers may run at a time", written.value),
                 "write `parallel = 4`",
             );
             DEFAULT_PARALLEL

@@ -23,10 +23,7 @@ pub(super) fn sftp_url(section: &Section<'_>) -> Option<SftpUrl> {
         return fault("`url` is no url", &example);
     };
     if url.scheme() != "sftp" {
-        return fault(
-            &format!("`url` begins with `{}:`, but only sftp is read", url.scheme()),
-            &example,
-        );
+        return fault(&format!("`url` begins with `{}:`, but only sftp is read", url.scheme()), &example);
     }
     if url.password().is_some() {
         return fault(
@@ -35,16 +32,9 @@ pub(super) fn sftp_url(section: &Section<'_>) -> Option<SftpUrl> {
         );
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return fault(
-            "`url` has a `?` or `#`, which no path on a server needs",
-            "write such characters as %3F or %23",
-        );
+        return fault("`url` has a `?` or `#`, which no path on a server needs", "write such characters as %3F or %23");
     }
-    let host = url
-        .host_str()
-        .unwrap_or_default()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     if host.is_empty() {
         return fault("`url` names no server", &example);
     }
@@ -108,9 +98,7 @@ fn secret(section: &Section<'_>, key: &str) -> Option<SecretReference> {
         return None;
     };
     let mut characters = setting.chars();
-    let is_setting = characters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+    let is_setting = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !is_setting {
         section.fault(
@@ -120,7 +108,5 @@ fn secret(section: &Section<'_>, key: &str) -> Option<SecretReference> {
         );
         return None;
     }
-    Some(SecretReference {
-        setting: setting.to_owned(),
-    })
+    Some(SecretReference { setting: setting.to_owned() })
 }

@@ -39,25 +39,37 @@ pub enum Permission {
     Exhausted,
 }
 
-/// Notes that `process` begins, unless the version had its tries.
+/// What the record allows. Asked before waiting for a turn; [`begin`] follows when the turn has come, so that nobody who
+/// only waited is blamed.
+pub async fn permission(
+    state: &Container,
+    blob: &BlobName,
+    etag: &ETag,
+    process: &str,
+) -> Result<Permission, ContainerError> {
+    let record: AttemptRecord = super::read(state, &key::of_version(KIND, blob, etag)).await?.unwrap_or_default();
+    Ok(match record.begun.iter().filter(|attempt| attempt.process != process).count() {
+        0 => Permission::Free,
+        others if others < TRIES => Permission::Alone,
+        _ => Permission::Exhausted,
+    })
+}
+
+/// Notes that `process` begins.
 pub async fn begin(
     state: &Container,
     blob: &BlobName,
     etag: &ETag,
     process: &str,
     now: DateTime<Utc>,
-) -> Result<Permission, ContainerError> {
+) -> Result<(), ContainerError> {
     let name = key::of_version(KIND, blob, etag);
     let mut record: AttemptRecord = super::read(state, &name).await?.unwrap_or_default();
-    let others = record.begun.iter().filter(|attempt| attempt.process != process).count();
-    if others >= TRIES {
-        return Ok(Permission::Exhausted);
+    if record.begun.iter().any(|attempt| attempt.process == process) {
+        return Ok(());
     }
-    if record.begun.iter().all(|attempt| attempt.process != process) {
-        record.begun.push(Attempt { process: process.to_owned(), at: now });
-        super::write(state, &name, &record).await?;
-    }
-    Ok(if others == 0 { Permission::Free } else { Permission::Alone })
+    record.begun.push(Attempt { process: process.to_owned(), at: now });
+    super::write(state, &name, &record).await
 }
 
 /// The load ended, well or with an error that was reported.

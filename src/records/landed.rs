@@ -115,6 +115,9 @@ mod tests {
     #[test]
     fn another_events_message_is_refused_in_words() {
         let error = LandedFile::decode(br#"{"eventId":"1"}"#).unwrap_err();
-        assert!(error.to_string().starts_with("message is not a `millrace.file.landed` event: missing field"), "{error}");
+        assert!(
+            error.to_string().starts_with("message is not a `millrace.file.landed` event: missing field"),
+            "{error}"
+        );
     }
 }

@@ -201,7 +201,8 @@ async fn a_blobs_address_is_announced_in_both_encodings_and_past_its_content() {
 #[tokio::test]
 async fn an_address_elsewhere_is_refused_and_not_tried_again() {
     let handler = Handler::start();
-    let (status, answer) = handler.post("announce", &blob("https://acct.blob.core.windows.net/incoming/x.csv", "")).await;
+    let (status, answer) =
+        handler.post("announce", &blob("https://acct.blob.core.windows.net/incoming/x.csv", "")).await;
     assert_eq!(status, StatusCode::OK);
     let refused = answer["ReturnValue"]["refused"].as_str().unwrap();
     assert!(refused.contains("is not in the landing container"), "{refused}");
@@ -225,7 +226,11 @@ async fn a_batch_loads_once_however_it_is_encoded() {
     ];
     for form in other_forms {
         let (status, answer) = handler.post("load", &batch(form.clone())).await;
-        assert_eq!((status, &answer["ReturnValue"]["already_applied"]), (StatusCode::OK, &json!(1)), "{form}: {answer}");
+        assert_eq!(
+            (status, &answer["ReturnValue"]["already_applied"]),
+            (StatusCode::OK, &json!(1)),
+            "{form}: {answer}"
+        );
     }
 }
 
@@ -235,7 +240,9 @@ async fn forged_metadata_changes_nothing() {
     let landed = handler.landed().await;
     let message = STANDARD.encode(landed.encode(&handler.landing_url().await, Utc::now()));
     let mut forged = batch(json!(json!([message]).to_string()));
-    for (key, value) in [("DequeueCount", "\"99\""), ("Uri", "\"https://evil.example\""), ("sys", "{\"MethodName\":\"pull\"}")] {
+    for (key, value) in
+        [("DequeueCount", "\"99\""), ("Uri", "\"https://evil.example\""), ("sys", "{\"MethodName\":\"pull\"}")]
+    {
         forged["Metadata"][key] = json!(value);
     }
     let (status, answer) = handler.post("load", &forged).await;
@@ -250,7 +257,10 @@ async fn a_foreign_message_is_kept_and_does_not_block_its_batch() {
     let foreign = STANDARD.encode(br#"{"hello":"world"}"#);
     let (status, answer) = handler.post("load", &batch(json!(json!([foreign, ours]).to_string()))).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(answer["ReturnValue"], json!({"committed": 1, "already_applied": 0, "superseded": 0, "dead_lettered": 1}));
+    assert_eq!(
+        answer["ReturnValue"],
+        json!({"committed": 1, "already_applied": 0, "superseded": 0, "dead_lettered": 1})
+    );
 }
 
 #[tokio::test]
@@ -275,8 +285,15 @@ async fn the_status_page_is_forwarded_or_comes_in_an_envelope() {
     let page = handler.client.get(format!("{}/api/status", handler.url)).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     assert!(page.text().await.unwrap().contains("flights"));
-    let report: Value =
-        handler.client.get(format!("{}/api/status?format=json", handler.url)).send().await.unwrap().json().await.unwrap();
+    let report: Value = handler
+        .client
+        .get(format!("{}/api/status?format=json", handler.url))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(report["feeds"][0]["waiting"], 1);
     let by_accept = handler.client.get(format!("{}/api/status", handler.url)).header("Accept", "application/json");
     assert!(by_accept.send().await.unwrap().json::<Value>().await.unwrap()["feeds"].is_array());

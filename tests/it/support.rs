@@ -47,7 +47,13 @@ impl Place {
     pub fn dev(&self) -> Command {
         let mut command = millrace();
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
-        command.arg("dev").arg("--inbox").arg(self.inbox()).arg("--workspace").arg(self.workspace()).args(["--port", "0"]);
+        command
+            .arg("dev")
+            .arg("--inbox")
+            .arg(self.inbox())
+            .arg("--workspace")
+            .arg(self.workspace())
+            .args(["--port", "0"]);
         command
     }
 
@@ -70,7 +76,9 @@ impl Place {
 /// The program under test, without settings of whoever runs the tests.
 pub fn millrace() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
-    for name in ["LandingStorage", "StagingShare", "EventHubConnection", "Warehouse", "PullSchedule", "MILLRACE_PIPELINE"] {
+    for name in
+        ["LandingStorage", "StagingShare", "EventHubConnection", "Warehouse", "PullSchedule", "MILLRACE_PIPELINE"]
+    {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());

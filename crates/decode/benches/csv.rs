@@ -29,20 +29,13 @@ fn main() {
         ("distance", ColumnType::Int64),
         ("time_hour", ColumnType::Timestamp),
     ];
-    println!(
-        "{:<44} {:>9} {:>9} {:>9}",
-        "MB/s of CSV", "cut", "1 thread", "2 threads"
-    );
+    println!("{:<44} {:>9} {:>9} {:>9}", "MB/s of CSV", "cut", "1 thread", "2 threads");
     report("events, 2 of 4 columns", &make_events(false), &events);
     report("events with quotes, 2 of 4 columns", &make_events(true), &events);
     report("events, rows only", &make_events(false), &[]);
     report("flights, 2 of 19 columns", &make_flights(false), &carriers);
     report("flights, 6 of 19 columns", &make_flights(false), &flights);
-    report(
-        "flights, every cell quoted, 6 of 19 columns",
-        &make_flights(true),
-        &flights,
-    );
+    report("flights, every cell quoted, 6 of 19 columns", &make_flights(true), &flights);
     report_inflating(&make_flights(false));
 }
 
@@ -54,12 +47,7 @@ fn report(name: &str, file: &[u8], needed: &[(&str, ColumnType)]) {
     chunks[0] = chunks[0].slice(taken..);
     let columns: Vec<Column> = needed
         .iter()
-        .map(|&(name, column_type)| Column {
-            name: name.into(),
-            from: name.into(),
-            column_type,
-            required: true,
-        })
+        .map(|&(name, column_type)| Column { name: name.into(), from: name.into(), column_type, required: true })
         .collect();
     header.check(&layout, &columns).expect("the data has the columns");
     let decoder = Decoder::new(&layout, &header, &columns);
@@ -68,20 +56,13 @@ fn report(name: &str, file: &[u8], needed: &[(&str, ColumnType)]) {
     let cutting = best(|| cut(file, &layout, drop));
     let alone = best(|| decode(&decoder, &chunks, 1));
     let both = best(|| decode(&decoder, &chunks, 2));
-    println!(
-        "{name:<44} {:>9.0} {:>9.0} {:>9.0}",
-        rate(cutting),
-        rate(alone),
-        rate(both)
-    );
+    println!("{name:<44} {:>9.0} {:>9.0} {:>9.0}", rate(cutting), rate(alone), rate(both));
 }
 
 fn report_inflating(file: &[u8]) {
     let mut gzip = Vec::with_capacity(file.len());
     let mut compress = Compress::new_gzip(flate2::Compression::default(), 15);
-    compress
-        .compress_vec(file, &mut gzip, FlushCompress::Finish)
-        .expect("there is room");
+    compress.compress_vec(file, &mut gzip, FlushCompress::Finish).expect("there is room");
     let inflating = best(|| {
         let mut length = 0;
         let mut inflater = Inflater::new(Compression::Gzip);
@@ -95,10 +76,7 @@ fn report_inflating(file: &[u8]) {
         inflater.finish().expect("the stream is whole");
         assert_eq!(length, file.len());
     });
-    println!(
-        "gzip undone, flights {:>33.0}",
-        file.len() as f64 / 1e6 / inflating.as_secs_f64()
-    );
+    println!("gzip undone, flights {:>33.0}", file.len() as f64 / 1e6 / inflating.as_secs_f64());
 }
 
 fn best<T>(mut work: impl FnMut() -> T) -> Duration {
@@ -136,10 +114,7 @@ fn decode(decoder: &Decoder, chunks: &[Bytes], threads: usize) -> usize {
     };
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        running
-            .into_iter()
-            .map(|thread| thread.join().expect("no thread panics").unwrap_or(0))
-            .sum()
+        running.into_iter().map(|thread| thread.join().expect("no thread panics").unwrap_or(0)).sum()
     })
 }
 
@@ -148,10 +123,7 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 33) % sides
     }
 }
@@ -165,21 +137,13 @@ fn make_events(quoted: bool) -> Vec<u8> {
         let (high, low) = (dice.roll(1 << 30), dice.roll(1 << 30));
         let (day, second) = (dice.roll(28) + 1, dice.roll(60));
         let event_type = TYPES[dice.roll(4) as usize];
-        let _ = write!(
-            file,
-            "{high:08x}-1f2b-4c3d-8e5f-{low:012x},2013-01-{day:02}T10:20:{second:02}.123Z,{event_type},"
-        );
+        let _ =
+            write!(file, "{high:08x}-1f2b-4c3d-8e5f-{low:012x},2013-01-{day:02}T10:20:{second:02}.123Z,{event_type},");
         let (page, width) = (dice.roll(100_000), dice.roll(4000));
         let _ = if quoted {
-            writeln!(
-                file,
-                "\"{{\"\"page\"\":\"\"/item/{page}\"\",\"\"width\"\":{width},\"\"session\"\":{high}}}\""
-            )
+            writeln!(file, "\"{{\"\"page\"\":\"\"/item/{page}\"\",\"\"width\"\":{width},\"\"session\"\":{high}}}\"")
         } else {
-            writeln!(
-                file,
-                "page=/item/{page} width={width} session={high} agent=Mozilla/5.0 (X11)"
-            )
+            writeln!(file, "page=/item/{page} width={width} session={high} agent=Mozilla/5.0 (X11)")
         };
     }
     file.into_bytes()

@@ -18,21 +18,14 @@ pub(crate) struct ColumnBuilder {
 impl ColumnBuilder {
     pub fn new(column_type: ColumnType, capacity: usize) -> Self {
         let values = match column_type {
-            ColumnType::String => Values::String {
-                views: Vec::with_capacity(capacity),
-                unescaped: Vec::new(),
-            },
+            ColumnType::String => Values::String { views: Vec::with_capacity(capacity), unescaped: Vec::new() },
             ColumnType::Int64 => Values::Int64(Vec::with_capacity(capacity)),
             ColumnType::Float64 => Values::Float64(Vec::with_capacity(capacity)),
             ColumnType::Bool => Values::Bool(Vec::with_capacity(capacity)),
             ColumnType::Date => Values::Date(Vec::with_capacity(capacity)),
             ColumnType::Timestamp => Values::Timestamp(Vec::with_capacity(capacity)),
         };
-        Self {
-            values,
-            validity: Vec::new(),
-            null_count: 0,
-        }
+        Self { values, validity: Vec::new(), null_count: 0 }
     }
 
     /// A column of nulls.
@@ -45,10 +38,7 @@ impl ColumnBuilder {
             Values::Bool(values) => values.resize(rows, false),
             Values::Date(values) => values.resize(rows, 0),
         }
-        ColumnValues {
-            values,
-            validity: (rows > 0).then(|| vec![0; rows.div_ceil(8)]),
-        }
+        ColumnValues { values, validity: (rows > 0).then(|| vec![0; rows.div_ceil(8)]) }
     }
 
     #[inline]
@@ -131,10 +121,7 @@ impl ColumnBuilder {
 
     pub fn finish(mut self) -> ColumnValues {
         if self.null_count == 0 {
-            return ColumnValues {
-                values: self.values,
-                validity: None,
-            };
+            return ColumnValues { values: self.values, validity: None };
         }
         let rows = self.values.len();
         self.validity.resize(rows.div_ceil(8), u8::MAX);
@@ -143,10 +130,7 @@ impl ColumnBuilder {
         {
             *last &= (1 << (rows % 8)) - 1;
         }
-        ColumnValues {
-            values: self.values,
-            validity: Some(self.validity),
-        }
+        ColumnValues { values: self.values, validity: Some(self.validity) }
     }
 }
 
@@ -169,11 +153,7 @@ mod tests {
     fn bits_begin_with_the_first_null_and_end_with_the_column() {
         let mut builder = ColumnBuilder::new(ColumnType::Int64, 0);
         for index in 0..11 {
-            if index == 2 {
-                builder.push_null()
-            } else {
-                push(&mut builder, "1")
-            }
+            if index == 2 { builder.push_null() } else { push(&mut builder, "1") }
         }
         assert_eq!(builder.finish().validity, Some(vec![0b1111_1011, 0b0000_0111]));
     }

@@ -58,9 +58,7 @@ pub struct ColumnValues {
 impl ColumnValues {
     /// Whether the row at `index` has no value.
     pub fn is_null(&self, index: usize) -> bool {
-        self.validity
-            .as_ref()
-            .is_some_and(|bits| bits[index / 8] >> (index % 8) & 1 == 0)
+        self.validity.as_ref().is_some_and(|bits| bits[index / 8] >> (index % 8) & 1 == 0)
     }
 }
 
@@ -135,12 +133,7 @@ impl StringView {
                 u128::from_le_bytes(sixteen)
             }
         };
-        Self {
-            length: length as u32,
-            prefix: text as u32,
-            buffer: (text >> 32) as u32,
-            offset: (text >> 64) as u32,
-        }
+        Self { length: length as u32, prefix: text as u32, buffer: (text >> 32) as u32, offset: (text >> 64) as u32 }
     }
 
     /// The text; `chunk` and `unescaped` are the buffers 0 and 1.
@@ -184,19 +177,8 @@ mod tests {
 
     #[test]
     fn a_column_index_skips_the_bad_rows() {
-        let bad = [0, 3, 4]
-            .map(|row| BadRow {
-                row,
-                raw: Vec::new(),
-                reason: String::new(),
-            })
-            .to_vec();
-        let chunk = DecodedChunk {
-            bytes: Bytes::new(),
-            row_count: 7,
-            columns: Vec::new(),
-            bad,
-        };
+        let bad = [0, 3, 4].map(|row| BadRow { row, raw: Vec::new(), reason: String::new() }).to_vec();
+        let chunk = DecodedChunk { bytes: Bytes::new(), row_count: 7, columns: Vec::new(), bad };
         assert_eq!(chunk.good_row_count(), 4);
         assert_eq!([0, 1, 2, 3].map(|index| chunk.row_of(index)), [1, 2, 5, 6]);
     }

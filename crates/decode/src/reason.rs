@@ -41,12 +41,7 @@ const LISTED_NAMES: usize = 50;
 /// The names one after the other, each in backticks.
 pub(crate) fn listed(names: &[String]) -> String {
     let quoted = |name: &String| format!("`{}`", shown(name.as_bytes()));
-    let mut list = names
-        .iter()
-        .take(LISTED_NAMES)
-        .map(quoted)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut list = names.iter().take(LISTED_NAMES).map(quoted).collect::<Vec<_>>().join(", ");
     if names.len() > LISTED_NAMES {
         list += &format!(" and {} more", names.len() - LISTED_NAMES);
     }
@@ -61,11 +56,7 @@ pub(crate) fn misfit(column: &str, text: &[u8], column_type: ColumnType, misfit:
         Misfit::Form => String::new(),
         Misfit::Limits(detail) => format!(": {detail}"),
     };
-    format!(
-        "column `{column}`: `{}` is not {article} {}{detail}",
-        shown(text),
-        column_type.name()
-    )
+    format!("column `{column}`: `{}` is not {article} {}{detail}", shown(text), column_type.name())
 }
 
 #[cfg(test)]
@@ -74,10 +65,7 @@ mod tests {
 
     #[test]
     fn a_value_is_shown_on_one_line_and_short() {
-        assert_eq!(
-            shown(b"say \"no\"\n\x1b[31m\xe2\x80\xae\xff"),
-            "say \"no\"\\n\\u{1b}[31m\\u{202e}\\xff"
-        );
+        assert_eq!(shown(b"say \"no\"\n\x1b[31m\xe2\x80\xae\xff"), "say \"no\"\\n\\u{1b}[31m\\u{202e}\\xff");
         assert_eq!(shown("ü".repeat(41).as_bytes()), "ü".repeat(40) + "…");
         assert_eq!(shown("ü".repeat(40).as_bytes()), "ü".repeat(40));
     }

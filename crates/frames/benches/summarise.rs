@@ -46,23 +46,12 @@ fn main() {
         measure("dearest", AggregateCall::Max("price".to_owned())),
         measure("average_sum", AggregateCall::Sum("price * 2".to_owned())),
     ]);
-    let rules = [Rule {
-        name: "sane price".to_owned(),
-        sql: "price IS NULL OR price BETWEEN 0 AND 3000".to_owned(),
-    }];
+    let rules = [Rule { name: "sane price".to_owned(), sql: "price IS NULL OR price BETWEEN 0 AND 3000".to_owned() }];
     for chunk_rows in [1_000, 20_000, 100_000, 500_000] {
         let ours = run("date, type, COUNT", chunk_rows, &[], std::slice::from_ref(&count));
         let theirs = run_polars(chunk_rows);
-        println!(
-            "  Polars' group_by over the same rows: {theirs:.2} s, ratio {:.2}",
-            theirs / ours
-        );
-        run(
-            "date, type, 4 measures, 1 rule",
-            chunk_rows,
-            &rules,
-            std::slice::from_ref(&sums),
-        );
+        println!("  Polars' group_by over the same rows: {theirs:.2} s, ratio {:.2}", theirs / ours);
+        run("date, type, 4 measures, 1 rule", chunk_rows, &rules, std::slice::from_ref(&sums));
     }
 }
 
@@ -82,9 +71,7 @@ fn run(what: &str, chunk_rows: usize, rules: &[Rule], plans: &[SummaryPlan]) -> 
                         if round >= rounds {
                             return merged;
                         }
-                        let summary = summariser
-                            .summarise(&chunks[round % chunks.len()])
-                            .expect("no row fails");
+                        let summary = summariser.summarise(&chunks[round % chunks.len()]).expect("no row fails");
                         for part in summary.parts {
                             merged.merge(part).expect("sums stay small");
                         }
@@ -92,10 +79,7 @@ fn run(what: &str, chunk_rows: usize, rules: &[Rule], plans: &[SummaryPlan]) -> 
                 })
             })
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a worker does not panic"))
-            .collect()
+        threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect()
     });
     let seconds = started.elapsed().as_secs_f64();
     let groups = parts.iter().map(Part::len).max().unwrap_or_default();
@@ -124,11 +108,7 @@ fn run_polars(chunk_rows: usize) -> f64 {
                     }
                     let frame = frames[round % frames.len()].clone().lazy();
                     let day = col("eventTime").cast(DataType::Date);
-                    frame
-                        .group_by([day, col("eventType")])
-                        .agg([len()])
-                        .collect()
-                        .expect("no row fails");
+                    frame.group_by([day, col("eventType")]).agg([len()]).collect().expect("no row fails");
                 }
             });
         }
@@ -143,10 +123,8 @@ fn frame(chunk: &DecodedChunk) -> DataFrame {
     };
     let times = Int64Chunked::from_slice("eventTime".into(), times).into_datetime(TimeUnit::Microseconds, None);
     let types = views.iter().map(|view| {
-        let bytes: Vec<u8> = [view.prefix, view.buffer, view.offset]
-            .iter()
-            .flat_map(|word| word.to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> =
+            [view.prefix, view.buffer, view.offset].iter().flat_map(|word| word.to_le_bytes()).collect();
         String::from_utf8_lossy(&bytes[..view.length as usize]).into_owned()
     });
     let types = StringChunked::from_iter_values("eventType".into(), types);
@@ -170,30 +148,16 @@ fn columns() -> Vec<ContractColumn> {
 }
 
 fn key(name: &str, expression: &str) -> DraftColumn {
-    let role = DraftRole::Key {
-        expression: expression.to_owned(),
-        max_utf16: 256,
-    };
-    DraftColumn {
-        name: name.to_owned(),
-        role,
-    }
+    let role = DraftRole::Key { expression: expression.to_owned(), max_utf16: 256 };
+    DraftColumn { name: name.to_owned(), role }
 }
 
 fn measure(name: &str, call: AggregateCall) -> DraftColumn {
-    DraftColumn {
-        name: name.to_owned(),
-        role: DraftRole::Measure(call),
-    }
+    DraftColumn { name: name.to_owned(), role: DraftRole::Measure(call) }
 }
 
 fn summary(outputs: Vec<DraftColumn>) -> SummaryPlan {
-    let draft = SummaryDraft {
-        table: "t".to_owned(),
-        feed: "events".to_owned(),
-        columns: outputs,
-        filter: None,
-    };
+    let draft = SummaryDraft { table: "t".to_owned(), feed: "events".to_owned(), columns: outputs, filter: None };
     type_summary(draft, &columns(), "bench".to_owned()).expect("the summary is sound")
 }
 
@@ -217,10 +181,7 @@ fn chunk(rows: usize, seed: u64) -> DecodedChunk {
         row_count: rows as u32,
         columns: vec![
             all(Values::Timestamp(times)),
-            all(Values::String {
-                views,
-                unescaped: Vec::new(),
-            }),
+            all(Values::String { views, unescaped: Vec::new() }),
             all(Values::Int64(amounts)),
             all(Values::Float64(prices)),
         ],
@@ -232,10 +193,5 @@ fn inline(text: &str) -> StringView {
     let mut bytes = [0u8; 12];
     bytes[..text.len()].copy_from_slice(text.as_bytes());
     let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    StringView {
-        length: text.len() as u32,
-        prefix: word(0),
-        buffer: word(4),
-        offset: word(8),
-    }
+    StringView { length: text.len() as u32, prefix: word(0), buffer: word(4), offset: word(8) }
 }

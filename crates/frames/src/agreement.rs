@@ -179,18 +179,12 @@ fn integer_arithmetic_never_wraps() {
         ("LENGTH(s) * 1000000000", Value::Int64(11_000_000_000)),
         ("EXTRACT(DAY FROM d) * 1000", Value::Int64(1000)),
     ]);
-    let largest = TestRow {
-        i: Some(i64::MAX),
-        ..row()
-    };
+    let largest = TestRow { i: Some(i64::MAX), ..row() };
     for sql in ["i + 1", "i * 2", "-2 - i"] {
         let message = evaluated(sql, &largest).expect_err(sql);
         assert!(message.contains("flights") && message.contains("i128"), "{message}");
     }
-    let smallest = TestRow {
-        i: Some(i64::MIN),
-        ..row()
-    };
+    let smallest = TestRow { i: Some(i64::MIN), ..row() };
     for sql in ["ABS(i)", "-i"] {
         assert!(evaluated(sql, &smallest).is_err(), "{sql}");
     }

@@ -29,11 +29,7 @@ impl FloatSum {
     #[inline]
     fn add(&mut self, value: f64) {
         let sum = self.sum + value;
-        self.lost += if self.sum.abs() >= value.abs() {
-            (self.sum - sum) + value
-        } else {
-            (value - sum) + self.sum
-        };
+        self.lost += if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
         self.sum = sum;
     }
 
@@ -52,14 +48,12 @@ impl Cells {
             (AggregateCall::CountRows | AggregateCall::Count(_), _) => Cells::Count(Vec::new()),
             (AggregateCall::Sum(_), MeasureType::Float64) => Cells::FloatSum(Vec::new()),
             (AggregateCall::Sum(_), _) => Cells::IntSum(Vec::new()),
-            (AggregateCall::Min(_) | AggregateCall::Max(_), MeasureType::Float64) => Cells::FloatExtreme {
-                merge: call.merge(),
-                values: Vec::new(),
-            },
-            (AggregateCall::Min(_) | AggregateCall::Max(_), _) => Cells::IntExtreme {
-                merge: call.merge(),
-                values: Vec::new(),
-            },
+            (AggregateCall::Min(_) | AggregateCall::Max(_), MeasureType::Float64) => {
+                Cells::FloatExtreme { merge: call.merge(), values: Vec::new() }
+            }
+            (AggregateCall::Min(_) | AggregateCall::Max(_), _) => {
+                Cells::IntExtreme { merge: call.merge(), values: Vec::new() }
+            }
         }
     }
 
@@ -169,21 +163,12 @@ impl Cells {
 }
 
 fn present<T>(cells: Vec<Option<T>>) -> impl Iterator<Item = (usize, T)> {
-    cells
-        .into_iter()
-        .enumerate()
-        .filter_map(|(group, cell)| Some((group, cell?)))
+    cells.into_iter().enumerate().filter_map(|(group, cell)| Some((group, cell?)))
 }
 
 #[inline]
 fn keep_int(merge: Merge, cell: &mut Option<i64>, value: i64) {
-    let kept = cell.map_or(value, |held| {
-        if merge == Merge::Min {
-            held.min(value)
-        } else {
-            held.max(value)
-        }
-    });
+    let kept = cell.map_or(value, |held| if merge == Merge::Min { held.min(value) } else { held.max(value) });
     *cell = Some(kept);
 }
 
@@ -191,12 +176,6 @@ fn keep_int(merge: Merge, cell: &mut Option<i64>, value: i64) {
 fn keep_float(merge: Merge, cell: &mut Option<f64>, value: f64) {
     // -0.0 becomes 0.0, so that the order of equal values cannot show.
     let value = value + 0.0;
-    let kept = cell.map_or(value, |held| {
-        if merge == Merge::Min {
-            held.min(value)
-        } else {
-            held.max(value)
-        }
-    });
+    let kept = cell.map_or(value, |held| if merge == Merge::Min { held.min(value) } else { held.max(value) });
     *cell = Some(kept);
 }

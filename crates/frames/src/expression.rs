@@ -69,15 +69,10 @@ impl Expression {
         if let Expr::Column(name) = &expr
             && let Some(position) = columns.iter().position(|column| column.name == name.as_str())
         {
-            return Ok(Expression::Column {
-                position,
-                output: OutputType::of_column(columns[position].column_type),
-            });
+            return Ok(Expression::Column { position, output: OutputType::of_column(columns[position].column_type) });
         }
         if let Some(node) = expr.into_iter().find(|node| !is_row_wise(node)) {
-            return Err(format!(
-                "`{node}` is not row-wise; rules, keys and what aggregates are over look at one row"
-            ));
+            return Err(format!("`{node}` is not row-wise; rules, keys and what aggregates are over look at one row"));
         }
         let mut refusal = None;
         let safe = expr
@@ -97,10 +92,7 @@ impl Expression {
 
 /// Polars' types of the contract's columns.
 fn schema_of(columns: &[ContractColumn]) -> Schema {
-    columns
-        .iter()
-        .map(|column| Field::new(column.name.as_str().into(), polars_type(column.column_type)))
-        .collect()
+    columns.iter().map(|column| Field::new(column.name.as_str().into(), polars_type(column.column_type))).collect()
 }
 
 fn polars_type(column_type: ColumnType) -> DataType {
@@ -193,48 +185,23 @@ impl From<PolarsError> for Refusal {
 /// silently, even `LENGTH(x) - 5` in 32 unsigned bits), and casts whose results no two engines share are refused.
 fn make_safe(node: Expr, schema: &Schema) -> Result<Expr, Refusal> {
     match node {
-        Expr::BinaryExpr {
-            left,
-            op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply),
-            right,
-        } if is_integer(&data_type(&left, schema)?) && is_integer(&data_type(&right, schema)?) => {
+        Expr::BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply), right }
+            if is_integer(&data_type(&left, schema)?) && is_integer(&data_type(&right, schema)?) =>
+        {
             let wide = |side: Arc<Expr>| Arc::new(Arc::unwrap_or_clone(side).cast(DataType::Int128));
-            let exact = Expr::BinaryExpr {
-                left: wide(left),
-                op,
-                right: wide(right),
-            };
+            let exact = Expr::BinaryExpr { left: wide(left), op, right: wide(right) };
             Ok(exact.strict_cast(DataType::Int64))
         }
-        Expr::BinaryExpr {
-            op: Operator::Modulus, ..
-        } => Err(Refusal::Modulo),
-        Expr::BinaryExpr {
-            op: Operator::FloorDivide | Operator::RustDivide,
-            ..
-        } => Err(Refusal::FloorDivision),
-        Expr::Function {
-            input,
-            function: FunctionExpr::Abs,
-        } => {
-            let is_int = input
-                .iter()
-                .map(|e| data_type(e, schema))
-                .collect::<PolarsResult<Vec<_>>>()?
-                .iter()
-                .all(is_integer);
+        Expr::BinaryExpr { op: Operator::Modulus, .. } => Err(Refusal::Modulo),
+        Expr::BinaryExpr { op: Operator::FloorDivide | Operator::RustDivide, .. } => Err(Refusal::FloorDivision),
+        Expr::Function { input, function: FunctionExpr::Abs } => {
+            let is_int =
+                input.iter().map(|e| data_type(e, schema)).collect::<PolarsResult<Vec<_>>>()?.iter().all(is_integer);
             if !is_int {
-                return Ok(Expr::Function {
-                    input,
-                    function: FunctionExpr::Abs,
-                });
+                return Ok(Expr::Function { input, function: FunctionExpr::Abs });
             }
             let wide = input.into_iter().map(|e| e.cast(DataType::Int128)).collect();
-            Ok(Expr::Function {
-                input: wide,
-                function: FunctionExpr::Abs,
-            }
-            .strict_cast(DataType::Int64))
+            Ok(Expr::Function { input: wide, function: FunctionExpr::Abs }.strict_cast(DataType::Int64))
         }
         Expr::Cast { expr, dtype, options } => {
             let Some(to) = dtype.as_literal().cloned() else {
@@ -243,10 +210,7 @@ fn make_safe(node: Expr, schema: &Schema) -> Result<Expr, Refusal> {
             let from = data_type(&expr, schema)?;
             // `DATE '2013-01-01'`: Polars parses it by a cast that it calls deprecated, on stderr, at every evaluation.
             if matches!(expr.as_ref(), Expr::Literal(_)) && is_text(&from) && to == DataType::Date {
-                let options = StrptimeOptions {
-                    format: Some("%Y-%m-%d".into()),
-                    ..Default::default()
-                };
+                let options = StrptimeOptions { format: Some("%Y-%m-%d".into()), ..Default::default() };
                 return Ok(Arc::unwrap_or_clone(expr).str().to_date(options));
             }
             if !casts_alike(&from, &to) {
@@ -294,17 +258,14 @@ fn canonical(expr: Expr, dtype: &DataType) -> Result<(Expr, OutputType), String>
         DataType::Float64 => Ok((expr, OutputType::Float64)),
         DataType::Date => Ok((expr, OutputType::Date)),
         DataType::Datetime(TimeUnit::Microseconds, None) => Ok((expr, OutputType::Timestamp)),
-        DataType::Datetime(_, None) => Ok((
-            expr.cast(DataType::Datetime(TimeUnit::Microseconds, None)),
-            OutputType::Timestamp,
-        )),
+        DataType::Datetime(_, None) => {
+            Ok((expr.cast(DataType::Datetime(TimeUnit::Microseconds, None)), OutputType::Timestamp))
+        }
         text if is_text(text) => Ok((expr.cast(DataType::String), OutputType::Text)),
         int if is_integer(int) => Ok((expr.strict_cast(DataType::Int64), OutputType::Int64)),
         float if is_float(float) => Ok((expr.cast(DataType::Float64), OutputType::Float64)),
         DataType::Null => Err("it is always null".to_owned()),
-        other => Err(format!(
-            "it has the type {other}, which no summary can hold; cast it to BIGINT, DOUBLE or DATE"
-        )),
+        other => Err(format!("it has the type {other}, which no summary can hold; cast it to BIGINT, DOUBLE or DATE")),
     }
 }
 

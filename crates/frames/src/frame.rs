@@ -14,10 +14,8 @@ use polars_buffer::Buffer;
 
 /// The columns at `wanted` (position and name), in that order.
 pub(crate) fn frame_of(chunk: &DecodedChunk, wanted: &[(usize, PlSmallStr)]) -> PolarsResult<DataFrame> {
-    let columns = wanted
-        .iter()
-        .map(|(position, name)| series_of(chunk, *position, name.clone()).into_column())
-        .collect();
+    let columns =
+        wanted.iter().map(|(position, name)| series_of(chunk, *position, name.clone()).into_column()).collect();
     DataFrame::new(chunk.good_row_count(), columns)
 }
 
@@ -35,9 +33,7 @@ fn series_of(chunk: &DecodedChunk, position: usize, name: PlSmallStr) -> Series 
             let bits = Bitmap::from_iter(flags.iter().copied());
             BooleanChunked::with_chunk(name, BooleanArray::new(ArrowDataType::Boolean, bits, validity)).into_series()
         }
-        Values::Date(days) => Int32Chunked::with_chunk(name, primitive(days, validity))
-            .into_date()
-            .into_series(),
+        Values::Date(days) => Int32Chunked::with_chunk(name, primitive(days, validity)).into_date().into_series(),
         Values::Timestamp(micros) => Int64Chunked::with_chunk(name, primitive(micros, validity))
             .into_datetime(TimeUnit::Microseconds, None)
             .into_series(),
@@ -51,12 +47,7 @@ fn primitive<T: polars_arrow::types::NativeType>(values: &[T], validity: Option<
 fn text_array(chunk: &Bytes, views: &[StringView], unescaped: &[u8], validity: Option<Bitmap>) -> Utf8ViewArray {
     let views: Vec<View> = views
         .iter()
-        .map(|view| View {
-            length: view.length,
-            prefix: view.prefix,
-            buffer_idx: view.buffer,
-            offset: view.offset,
-        })
+        .map(|view| View { length: view.length, prefix: view.prefix, buffer_idx: view.buffer, offset: view.offset })
         .collect();
     let buffers: Vec<Buffer<u8>> = vec![Buffer::from_owner(chunk.clone()), unescaped.to_vec().into()];
     // SAFETY: `DecodedChunk` promises that every view is Arrow's, that buffer 0 is the chunk and 1 its unescaped text,

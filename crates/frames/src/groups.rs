@@ -41,9 +41,7 @@ impl Groups {
 
     /// For each key of `other`, its number here; keys that are new are added.
     pub(crate) fn absorb(&mut self, other: &Groups) -> Vec<u32> {
-        (0..other.len())
-            .map(|number| self.number_of_hashed(other.hashes[number], other.key(number)))
-            .collect()
+        (0..other.len()).map(|number| self.number_of_hashed(other.hashes[number], other.key(number))).collect()
     }
 
     #[inline]
@@ -65,10 +63,7 @@ impl Groups {
             slot = (slot + 1) & mask;
         }
         let number = self.len() as u32;
-        assert!(
-            number < EMPTY,
-            "a summary of four billion groups does not fit into memory"
-        );
+        assert!(number < EMPTY, "a summary of four billion groups does not fit into memory");
         self.slots[slot] = (tag, number);
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len());

@@ -77,26 +77,10 @@ impl Shape {
     }
 
     fn overflow(&self, measure: usize, key: &[u8]) -> Overflow {
-        let (name, measure_type) = self
-            .measures()
-            .nth(measure)
-            .expect("a part has as many cells as its plan measures");
-        let beyond = if measure_type == MeasureType::Float64 {
-            "float64"
-        } else {
-            "int64"
-        };
-        let key = unpack(key, self.key_types())
-            .iter()
-            .map(show)
-            .collect::<Vec<_>>()
-            .join(", ");
-        Overflow {
-            table: self.plan.table.clone(),
-            measure: name.to_owned(),
-            key,
-            beyond,
-        }
+        let (name, measure_type) = self.measures().nth(measure).expect("a part has as many cells as its plan measures");
+        let beyond = if measure_type == MeasureType::Float64 { "float64" } else { "int64" };
+        let key = unpack(key, self.key_types()).iter().map(show).collect::<Vec<_>>().join(", ");
+        Overflow { table: self.plan.table.clone(), measure: name.to_owned(), key, beyond }
     }
 }
 
@@ -116,11 +100,7 @@ impl Part {
                 SummaryRole::Measure { call, measure_type } => Some(Cells::new(call, *measure_type)),
             })
             .collect();
-        Part {
-            shape,
-            groups: Groups::default(),
-            cells,
-        }
+        Part { shape, groups: Groups::default(), cells }
     }
 
     /// The number of groups.
@@ -162,9 +142,8 @@ impl Part {
     /// The rows, sorted by their keys in the order of the plan (text by its bytes). Sums beyond int64 or float64 are
     /// refused.
     pub fn into_rows(self) -> Result<Vec<Row>, Overflow> {
-        let mut keyed: Vec<(Vec<Value>, usize)> = (0..self.len())
-            .map(|group| (unpack(self.groups.key(group), self.shape.key_types()), group))
-            .collect();
+        let mut keyed: Vec<(Vec<Value>, usize)> =
+            (0..self.len()).map(|group| (unpack(self.groups.key(group), self.shape.key_types()), group)).collect();
         keyed.sort_by(|(left, _), (right, _)| compare_keys(left, right));
         keyed.into_iter().map(|(key, group)| self.row(key, group)).collect()
     }
@@ -214,11 +193,7 @@ fn unpack(packed: &[u8], key_types: impl Iterator<Item = KeyType>) -> Vec<Value>
 }
 
 fn compare_keys(left: &[Value], right: &[Value]) -> Ordering {
-    left.iter()
-        .zip(right)
-        .map(|(a, b)| compare_values(a, b))
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal)
+    left.iter().zip(right).map(|(a, b)| compare_values(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 fn compare_values(left: &Value, right: &Value) -> Ordering {

@@ -78,14 +78,8 @@ pub struct SummaryColumn {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SummaryRole {
-    Key {
-        expression: String,
-        key_type: KeyType,
-    },
-    Measure {
-        call: AggregateCall,
-        measure_type: MeasureType,
-    },
+    Key { expression: String, key_type: KeyType },
+    Measure { call: AggregateCall, measure_type: MeasureType },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,10 +112,6 @@ impl SummaryColumn {
 impl SummaryPlan {
     /// Positions of the key columns.
     pub fn key_positions(&self) -> impl Iterator<Item = usize> + '_ {
-        self.columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.is_key())
-            .map(|(position, _)| position)
+        self.columns.iter().enumerate().filter(|(_, column)| column.is_key()).map(|(position, _)| position)
     }
 }

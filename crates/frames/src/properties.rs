@@ -37,10 +37,7 @@ fn plainly(rows: &[TestRow]) -> Vec<Row> {
             continue;
         };
         let day = time.div_euclid(MICROS_PER_DAY) as i32;
-        groups
-            .entry((name.trim_end_matches(' ').to_owned(), day))
-            .or_default()
-            .push(row);
+        groups.entry((name.trim_end_matches(' ').to_owned(), day)).or_default().push(row);
     }
     let or_null = |value: Option<Value>| value.unwrap_or(Value::Null);
     groups
@@ -74,15 +71,8 @@ fn agree(found: &[Row], expected: &[Row]) -> bool {
 }
 
 fn any_row() -> impl Strategy<Value = TestRow> {
-    let name = prop::sample::select(vec![
-        "",
-        "a",
-        "A",
-        "a ",
-        "ä",
-        "longer than twelve bytes",
-        "with a \"quote\" inside  ",
-    ]);
+    let name =
+        prop::sample::select(vec!["", "a", "A", "a ", "ä", "longer than twelve bytes", "with a \"quote\" inside  "]);
     (
         prop::option::weighted(0.9, name),
         prop::option::of(-(1i64 << 53)..(1i64 << 53)),
@@ -91,14 +81,7 @@ fn any_row() -> impl Strategy<Value = TestRow> {
         prop::option::of(-3i32..3),
         prop::option::weighted(0.9, -2 * MICROS_PER_DAY..2 * MICROS_PER_DAY),
     )
-        .prop_map(|(s, i, f, b, d, t)| TestRow {
-            s: s.map(str::to_owned),
-            i,
-            f,
-            b,
-            d,
-            t,
-        })
+        .prop_map(|(s, i, f, b, d, t)| TestRow { s: s.map(str::to_owned), i, f, b, d, t })
 }
 
 proptest! {
@@ -154,10 +137,7 @@ proptest! {
 
 #[test]
 fn a_sum_may_pass_the_limit_on_its_way() {
-    let plan = plan(
-        vec![key("k", "'all'"), measure("total", AggregateCall::Sum("i".to_owned()))],
-        None,
-    );
+    let plan = plan(vec![key("k", "'all'"), measure("total", AggregateCall::Sum("i".to_owned()))], None);
     let rows = ints(&[i64::MAX, i64::MAX, i64::MIN, i64::MIN, 7]);
     let part = summarise(&rows, &[], &[plan]).parts.remove(0);
     assert_eq!(part.into_rows().unwrap()[0][1], Value::Int64(5));
@@ -165,15 +145,9 @@ fn a_sum_may_pass_the_limit_on_its_way() {
 
 #[test]
 fn a_small_float_survives_large_ones_that_cancel() {
-    let plan = plan(
-        vec![key("k", "'all'"), measure("total", AggregateCall::Sum("f".to_owned()))],
-        None,
-    );
+    let plan = plan(vec![key("k", "'all'"), measure("total", AggregateCall::Sum("f".to_owned()))], None);
     let part = |f: f64| {
-        let rows = [TestRow {
-            f: Some(f),
-            ..TestRow::default()
-        }];
+        let rows = [TestRow { f: Some(f), ..TestRow::default() }];
         summarise(&rows, &[], std::slice::from_ref(&plan)).parts.remove(0)
     };
     let mut merged = part(1e16);
@@ -185,22 +159,11 @@ fn a_small_float_survives_large_ones_that_cancel() {
 
 #[test]
 fn a_float_sum_beyond_its_range_is_refused() {
-    let plan = plan(
-        vec![key("k", "'all'"), measure("total", AggregateCall::Sum("f".to_owned()))],
-        None,
-    );
-    let rows = vec![
-        TestRow {
-            f: Some(f64::MAX),
-            ..TestRow::default()
-        };
-        2
-    ];
+    let plan = plan(vec![key("k", "'all'"), measure("total", AggregateCall::Sum("f".to_owned()))], None);
+    let rows = vec![TestRow { f: Some(f64::MAX), ..TestRow::default() }; 2];
     let error = summarise(&rows, &[], &[plan]).parts.remove(0).into_rows().unwrap_err();
     assert!(
-        error
-            .to_string()
-            .starts_with("measure `total` of summary `days` is beyond float64 at key ('all')"),
+        error.to_string().starts_with("measure `total` of summary `days` is beyond float64 at key ('all')"),
         "{error}"
     );
 }

@@ -17,23 +17,12 @@ fn by(expression: &str) -> Vec<DraftColumn> {
 }
 
 fn reasons(rejected: &[RejectedRow]) -> Vec<(u32, &str)> {
-    rejected
-        .iter()
-        .map(|rejected| (rejected.row, rejected.reason.as_str()))
-        .collect()
+    rejected.iter().map(|rejected| (rejected.row, rejected.reason.as_str())).collect()
 }
 
 #[test]
 fn trailing_blanks_are_no_part_of_a_key_and_case_is() {
-    let rows = texts(&[
-        "click",
-        "click  ",
-        "Click",
-        " click",
-        "",
-        "  ",
-        "a rather long text \"here\"  ",
-    ]);
+    let rows = texts(&["click", "click  ", "Click", " click", "", "  ", "a rather long text \"here\"  "]);
     let expected = vec![
         vec![text(""), Value::Int64(2)],
         vec![text(" click"), Value::Int64(1)],
@@ -83,30 +72,17 @@ fn a_row_that_one_summary_refuses_counts_in_none() {
     rows[0].s = Some("a".to_owned());
     let summary = summarise(&rows, &[], &[plan(by("i"), None), plan(by("s"), None)]);
     assert_eq!(summary.rejected.len(), 1);
-    let parts: Vec<_> = summary
-        .parts
-        .into_iter()
-        .map(|part| part.into_rows().unwrap())
-        .collect();
-    assert_eq!(
-        parts,
-        [[[Value::Int64(1), Value::Int64(1)]], [[text("a"), Value::Int64(1)]]]
-    );
+    let parts: Vec<_> = summary.parts.into_iter().map(|part| part.into_rows().unwrap()).collect();
+    assert_eq!(parts, [[[Value::Int64(1), Value::Int64(1)]], [[text("a"), Value::Int64(1)]]]);
 }
 
 #[test]
 fn a_rule_refuses_what_is_false_or_unknown_and_speaks_first() {
-    let rules = [Rule {
-        name: "small".to_owned(),
-        sql: "i < 10".to_owned(),
-    }];
+    let rules = [Rule { name: "small".to_owned(), sql: "i < 10".to_owned() }];
     let mut rows = ints(&[1, 10, 2]);
     rows.push(TestRow::default());
     let summary = summarise(&rows, &rules, &[plan(by("i"), None)]);
-    assert_eq!(
-        reasons(&summary.rejected),
-        [1, 3].map(|row| (row, "rule `small` does not hold"))
-    );
+    assert_eq!(reasons(&summary.rejected), [1, 3].map(|row| (row, "rule `small` does not hold")));
 }
 
 #[test]
@@ -114,10 +90,7 @@ fn rejected_rows_are_numbered_as_they_stand_in_the_chunk() {
     let mut chunk = chunk_of(&ints(&[1, -1, 2, -2, -3]));
     chunk.bad = [0, 2, 3, 8].map(undecoded).to_vec();
     chunk.row_count = 9;
-    let rules = [Rule {
-        name: "positive".to_owned(),
-        sql: "i > 0".to_owned(),
-    }];
+    let rules = [Rule { name: "positive".to_owned(), sql: "i > 0".to_owned() }];
     let summary = summariser(&rules, &[]).summarise(&chunk).unwrap();
     let rows: Vec<u32> = summary.rejected.iter().map(|rejected| rejected.row).collect();
     assert_eq!(rows, [1, 3, 4].map(|position| chunk.row_of(position)));
@@ -132,16 +105,10 @@ fn a_division_by_zero_is_bad_as_a_measure_and_null_by_nullif() {
         summarise(&rows, &[], &[plan(columns, None)])
     };
     let infinite = of("1 / i");
-    assert_eq!(
-        reasons(&infinite.rejected),
-        [(1, "measure `ratio` of summary `days` is not finite")]
-    );
+    assert_eq!(reasons(&infinite.rejected), [(1, "measure `ratio` of summary `days` is not finite")]);
     let null = of("1 / NULLIF(i, 0)");
     assert!(null.rejected.is_empty());
-    assert_eq!(
-        null.parts[0].clone().into_rows().unwrap(),
-        [[text("all"), Value::Float64(0.5)]]
-    );
+    assert_eq!(null.parts[0].clone().into_rows().unwrap(), [[text("all"), Value::Float64(0.5)]]);
 }
 
 #[test]
@@ -155,25 +122,14 @@ fn a_measure_of_only_nulls_is_null_and_counts_nothing() {
         measure("least", AggregateCall::Min(over())),
         measure("last", AggregateCall::Max("t".to_owned())),
     ];
-    let row = [
-        text("a"),
-        Value::Int64(2),
-        Value::Int64(0),
-        Value::Null,
-        Value::Null,
-        Value::Null,
-    ];
+    let row = [text("a"), Value::Int64(2), Value::Int64(0), Value::Null, Value::Null, Value::Null];
     assert_eq!(rows_of(&texts(&["a", "a"]), &plan(columns, None)), [row]);
 }
 
 #[test]
 fn an_empty_chunk_has_empty_parts() {
     for expression in ["s", "'all'", "LENGTH(s)"] {
-        assert_eq!(
-            rows_of(&[], &plan(by(expression), Some("i > 0"))),
-            Vec::<Vec<Value>>::new(),
-            "{expression}"
-        );
+        assert_eq!(rows_of(&[], &plan(by(expression), Some("i > 0"))), Vec::<Vec<Value>>::new(), "{expression}");
     }
 }
 
@@ -186,13 +142,6 @@ fn literals_alone_count_every_row() {
 #[test]
 fn a_plan_of_another_contract_is_refused() {
     let plan = plan(by("s"), None);
-    let error = Summariser::new(&contract()[1..], &[], &[plan], "flights")
-        .err()
-        .expect("`s` is missing");
-    assert!(
-        error
-            .to_string()
-            .starts_with("summary `days` of feed `flights`: `s` cannot be used"),
-        "{error}"
-    );
+    let error = Summariser::new(&contract()[1..], &[], &[plan], "flights").err().expect("`s` is missing");
+    assert!(error.to_string().starts_with("summary `days` of feed `flights`: `s` cannot be used"), "{error}");
 }

@@ -19,12 +19,7 @@ pub(crate) fn contract() -> Vec<Column> {
         ("d", ColumnType::Date),
         ("t", ColumnType::Timestamp),
     ]
-    .map(|(name, column_type)| Column {
-        name: name.to_owned(),
-        from: name.to_owned(),
-        column_type,
-        required: true,
-    })
+    .map(|(name, column_type)| Column { name: name.to_owned(), from: name.to_owned(), column_type, required: true })
     .to_vec()
 }
 
@@ -40,22 +35,11 @@ pub(crate) struct TestRow {
 }
 
 pub(crate) fn texts(texts: &[&str]) -> Vec<TestRow> {
-    texts
-        .iter()
-        .map(|text| TestRow {
-            s: Some((*text).to_owned()),
-            ..TestRow::default()
-        })
-        .collect()
+    texts.iter().map(|text| TestRow { s: Some((*text).to_owned()), ..TestRow::default() }).collect()
 }
 
 pub(crate) fn ints(ints: &[i64]) -> Vec<TestRow> {
-    ints.iter()
-        .map(|int| TestRow {
-            i: Some(*int),
-            ..TestRow::default()
-        })
-        .collect()
+    ints.iter().map(|int| TestRow { i: Some(*int), ..TestRow::default() }).collect()
 }
 
 /// As the decoder would make it: long texts stand in the chunk, or in the unescaped text where they hold a quote.
@@ -70,37 +54,16 @@ pub(crate) fn chunk_of(rows: &[TestRow]) -> DecodedChunk {
             Some(text) => view(text, 0, &mut bytes),
         })
         .collect();
-    let column = |values, valid: Vec<bool>| ColumnValues {
-        values,
-        validity: validity(&valid),
-    };
+    let column = |values, valid: Vec<bool>| ColumnValues { values, validity: validity(&valid) };
     DecodedChunk {
         row_count: rows.len() as u32,
         columns: vec![
-            column(
-                Values::String { views, unescaped },
-                rows.iter().map(|row| row.s.is_some()).collect(),
-            ),
-            column(
-                Values::Int64(values(rows, |row| row.i)),
-                rows.iter().map(|row| row.i.is_some()).collect(),
-            ),
-            column(
-                Values::Float64(values(rows, |row| row.f)),
-                rows.iter().map(|row| row.f.is_some()).collect(),
-            ),
-            column(
-                Values::Bool(values(rows, |row| row.b)),
-                rows.iter().map(|row| row.b.is_some()).collect(),
-            ),
-            column(
-                Values::Date(values(rows, |row| row.d)),
-                rows.iter().map(|row| row.d.is_some()).collect(),
-            ),
-            column(
-                Values::Timestamp(values(rows, |row| row.t)),
-                rows.iter().map(|row| row.t.is_some()).collect(),
-            ),
+            column(Values::String { views, unescaped }, rows.iter().map(|row| row.s.is_some()).collect()),
+            column(Values::Int64(values(rows, |row| row.i)), rows.iter().map(|row| row.i.is_some()).collect()),
+            column(Values::Float64(values(rows, |row| row.f)), rows.iter().map(|row| row.f.is_some()).collect()),
+            column(Values::Bool(values(rows, |row| row.b)), rows.iter().map(|row| row.b.is_some()).collect()),
+            column(Values::Date(values(rows, |row| row.d)), rows.iter().map(|row| row.d.is_some()).collect()),
+            column(Values::Timestamp(values(rows, |row| row.t)), rows.iter().map(|row| row.t.is_some()).collect()),
         ],
         bytes: Bytes::from(bytes),
         bad: Vec::new(),
@@ -109,11 +72,7 @@ pub(crate) fn chunk_of(rows: &[TestRow]) -> DecodedChunk {
 
 /// A row that did not decode, for [`DecodedChunk::bad`].
 pub(crate) fn undecoded(row: u32) -> BadRow {
-    BadRow {
-        row,
-        raw: Vec::new(),
-        reason: "column `i`: `x` is not an int64".to_owned(),
-    }
+    BadRow { row, raw: Vec::new(), reason: "column `i`: `x` is not an int64".to_owned() }
 }
 
 fn values<T: Default>(rows: &[TestRow], value: impl Fn(&TestRow) -> Option<T>) -> Vec<T> {
@@ -138,21 +97,11 @@ fn view(text: &str, buffer: u32, bytes: &mut Vec<u8>) -> StringView {
     let word = |at: usize| u32::from_le_bytes([inline[at], inline[at + 1], inline[at + 2], inline[at + 3]]);
     let length = text.len() as u32;
     if text.len() <= 12 {
-        return StringView {
-            length,
-            prefix: word(0),
-            buffer: word(4),
-            offset: word(8),
-        };
+        return StringView { length, prefix: word(0), buffer: word(4), offset: word(8) };
     }
     let offset = bytes.len() as u32;
     bytes.extend_from_slice(text.as_bytes());
-    StringView {
-        length,
-        prefix: word(0),
-        buffer,
-        offset,
-    }
+    StringView { length, prefix: word(0), buffer, offset }
 }
 
 pub(crate) fn key(name: &str, expression: &str) -> DraftColumn {
@@ -160,14 +109,8 @@ pub(crate) fn key(name: &str, expression: &str) -> DraftColumn {
 }
 
 pub(crate) fn short_key(name: &str, expression: &str, max_utf16: u16) -> DraftColumn {
-    let role = DraftRole::Key {
-        expression: expression.to_owned(),
-        max_utf16,
-    };
-    DraftColumn {
-        name: name.to_owned(),
-        role,
-    }
+    let role = DraftRole::Key { expression: expression.to_owned(), max_utf16 };
+    DraftColumn { name: name.to_owned(), role }
 }
 
 pub(crate) fn count(name: &str) -> DraftColumn {
@@ -175,19 +118,11 @@ pub(crate) fn count(name: &str) -> DraftColumn {
 }
 
 pub(crate) fn measure(name: &str, call: AggregateCall) -> DraftColumn {
-    DraftColumn {
-        name: name.to_owned(),
-        role: DraftRole::Measure(call),
-    }
+    DraftColumn { name: name.to_owned(), role: DraftRole::Measure(call) }
 }
 
 pub(crate) fn draft(columns: Vec<DraftColumn>, filter: Option<&str>) -> SummaryDraft {
-    SummaryDraft {
-        table: "days".to_owned(),
-        feed: "flights".to_owned(),
-        columns,
-        filter: filter.map(str::to_owned),
-    }
+    SummaryDraft { table: "days".to_owned(), feed: "flights".to_owned(), columns, filter: filter.map(str::to_owned) }
 }
 
 pub(crate) fn plan(columns: Vec<DraftColumn>, filter: Option<&str>) -> SummaryPlan {
@@ -199,9 +134,7 @@ pub(crate) fn summariser(rules: &[Rule], plans: &[SummaryPlan]) -> Summariser {
 }
 
 pub(crate) fn summarise(rows: &[TestRow], rules: &[Rule], plans: &[SummaryPlan]) -> ChunkSummary {
-    summariser(rules, plans)
-        .summarise(&chunk_of(rows))
-        .expect("no expression fails")
+    summariser(rules, plans).summarise(&chunk_of(rows)).expect("no expression fails")
 }
 
 /// The rows of one plan over one chunk.

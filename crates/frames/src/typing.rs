@@ -101,48 +101,31 @@ pub fn type_summary(draft: SummaryDraft, columns: &[Column], id: String) -> Resu
     for DraftColumn { name, role } in draft.columns {
         match type_role(role, &name, &draft.feed, columns) {
             Ok(role) => typed.push(SummaryColumn { name, role }),
-            Err(message) => faults.push(TypeFault {
-                subject: format!("column `{name}`"),
-                message,
-            }),
+            Err(message) => faults.push(TypeFault { subject: format!("column `{name}`"), message }),
         }
     }
     if let Some(filter) = &draft.filter
         && let Err(message) = require_bool(filter, &draft.feed, columns)
     {
-        faults.push(TypeFault {
-            subject: "WHERE".to_owned(),
-            message,
-        });
+        faults.push(TypeFault { subject: "WHERE".to_owned(), message });
     }
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(SummaryPlan {
-        id,
-        table: draft.table,
-        feed: draft.feed,
-        columns: typed,
-        filter: draft.filter,
-    })
+    Ok(SummaryPlan { id, table: draft.table, feed: draft.feed, columns: typed, filter: draft.filter })
 }
 
 /// A rule must be a boolean expression over `columns`.
 pub fn type_rule(rule: &Rule, columns: &[Column]) -> Result<(), TypeFault> {
     // A rule belongs to its feed and names no table.
-    require_bool(&rule.sql, "feed", columns).map_err(|message| TypeFault {
-        subject: format!("rule `{}`", rule.name),
-        message,
-    })
+    require_bool(&rule.sql, "feed", columns)
+        .map_err(|message| TypeFault { subject: format!("rule `{}`", rule.name), message })
 }
 
 fn require_bool(sql: &str, feed: &str, columns: &[Column]) -> Result<(), String> {
     match plan(sql, feed, columns)? {
         OutputType::Bool => Ok(()),
-        other => Err(format!(
-            "`{sql}` is {} and not true or false; write a comparison",
-            other.name()
-        )),
+        other => Err(format!("`{sql}` is {} and not true or false; write a comparison", other.name())),
     }
 }
 
@@ -183,9 +166,9 @@ fn type_measure(call: &AggregateCall, feed: &str, columns: &[Column]) -> Result<
         AggregateCall::Sum(over) => match plan(over, feed, columns)? {
             OutputType::Int64 => Ok(MeasureType::Int64),
             OutputType::Float64 => Ok(MeasureType::Float64),
-            OutputType::Bool => Err(format!(
-                "SUM({over}) is over a bool; write SUM(CASE WHEN {over} THEN 1 ELSE 0 END)"
-            )),
+            OutputType::Bool => {
+                Err(format!("SUM({over}) is over a bool; write SUM(CASE WHEN {over} THEN 1 ELSE 0 END)"))
+            }
             other => Err(format!(
                 "SUM({over}) is over a {}; only int64 and float64 have a sum, so write COUNT({over}) or cast it",
                 other.name()
@@ -264,20 +247,9 @@ mod tests {
 
     #[test]
     fn a_rule_must_be_true_or_false() {
-        let rule = |sql: &str| Rule {
-            name: "sane".to_owned(),
-            sql: sql.to_owned(),
-        };
-        assert_eq!(
-            type_rule(&rule("f IS NULL OR f BETWEEN -120 AND 3000"), &contract()),
-            Ok(())
-        );
-        assert!(
-            type_rule(&rule("f"), &contract())
-                .unwrap_err()
-                .to_string()
-                .starts_with("rule `sane`: `f` is float64")
-        );
+        let rule = |sql: &str| Rule { name: "sane".to_owned(), sql: sql.to_owned() };
+        assert_eq!(type_rule(&rule("f IS NULL OR f BETWEEN -120 AND 3000"), &contract()), Ok(()));
+        assert!(type_rule(&rule("f"), &contract()).unwrap_err().to_string().starts_with("rule `sane`: `f` is float64"));
         assert!(type_rule(&rule("nosuch > 1"), &contract()).is_err());
     }
 

@@ -47,10 +47,7 @@ impl<'a> ColumnView<'a> {
             OutputType::Text => {
                 let array = series.str()?.downcast_iter().next().expect(ONE_PIECE);
                 let buffers = array.data_buffers().iter().map(|buffer| buffer.as_slice()).collect();
-                let text = TextView {
-                    views: Views::Polars(array.views().as_slice()),
-                    buffers,
-                };
+                let text = TextView { views: Views::Polars(array.views().as_slice()), buffers };
                 (ValuesView::Text(text), array.validity())
             }
             OutputType::Int64 | OutputType::Timestamp => {
@@ -63,20 +60,14 @@ impl<'a> ColumnView<'a> {
             }
             OutputType::Bool => {
                 let array = series.bool()?.downcast_iter().next().expect(ONE_PIECE);
-                (
-                    ValuesView::Bool(BoolView::Bits(Bits::of(array.values()))),
-                    array.validity(),
-                )
+                (ValuesView::Bool(BoolView::Bits(Bits::of(array.values()))), array.validity())
             }
             OutputType::Date => {
                 let array = series.i32()?.downcast_iter().next().expect(ONE_PIECE);
                 (ValuesView::Date(array.values().as_slice()), array.validity())
             }
         };
-        Ok(ColumnView {
-            values,
-            validity: validity.map(Bits::of),
-        })
+        Ok(ColumnView { values, validity: validity.map(Bits::of) })
     }
 
     pub(crate) fn may_hold_nulls(&self) -> bool {
@@ -147,18 +138,8 @@ impl TextView<'_> {
         match self.views {
             Views::Decoded(views) => views[row],
             Views::Polars(views) => {
-                let View {
-                    length,
-                    prefix,
-                    buffer_idx,
-                    offset,
-                } = views[row];
-                StringView {
-                    length,
-                    prefix,
-                    buffer: buffer_idx,
-                    offset,
-                }
+                let View { length, prefix, buffer_idx, offset } = views[row];
+                StringView { length, prefix, buffer: buffer_idx, offset }
             }
         }
     }
@@ -195,7 +176,5 @@ pub(crate) fn without_trailing_blanks(text: &[u8]) -> &[u8] {
 
 /// How many UTF-16 units UTF-8 text has: one a character, two where it takes four bytes.
 pub(crate) fn utf16_units(text: &[u8]) -> usize {
-    text.iter()
-        .map(|byte| usize::from(byte & 0xC0 != 0x80) + usize::from(*byte >= 0xF0))
-        .sum()
+    text.iter().map(|byte| usize::from(byte & 0xC0 != 0x80) + usize::from(*byte >= 0xF0)).sum()
 }

@@ -58,4 +58,3 @@ pub async fn note_new_columns(unit: &FileUnit, counted: &Counted, at: &LoadStati
     };
     new_columns::note(&at.containers.state, &seen).await
 }
-

@@ -72,12 +72,8 @@ impl Rejection {
 }
 
 /// Keeps the reason where people look for it.
-pub async fn dead_letter(
-    landed: &LandedFile,
-    rejection: Rejection,
-    at: &LoadStations,
-) -> Result<Loaded, LoadError> {
-    error!(blob = landed.blob.as_str(), "{} is a dead letter: {}; {}", landed.blob, rejection.reason, rejection.remedy);
+pub async fn dead_letter(landed: &LandedFile, rejection: Rejection, at: &LoadStations) -> Result<Loaded, LoadError> {
+    error!("{} is a dead letter: {}; {}", landed.blob, rejection.reason, rejection.remedy);
     write(landed.blob.clone(), landed.etag.clone(), rejection, at).await
 }
 
@@ -91,10 +87,9 @@ pub async fn keep_foreign_message(
     let name = BlobName::new(format!("messages/{hash}")).expect("the name has 73 characters");
     let etag = ETag::new(hash.as_str()).expect("a hash is not empty");
     at.containers.quarantine.put(&name, bytes::Bytes::copy_from_slice(message)).await?;
-    warn!(hash = hash.as_str(), "a message on hub `files` is a dead letter: {fault}");
+    warn!("message {hash} on hub `files` is a dead letter: {fault}");
     let remedy = "find who sends to hub `files`: only millrace should";
-    let rejection =
-        Rejection { quarantine: Some(name.to_string()), ..Rejection::new(fault.to_string(), remedy) };
+    let rejection = Rejection { quarantine: Some(name.to_string()), ..Rejection::new(fault.to_string(), remedy) };
     write(name, etag, rejection, at).await
 }
 

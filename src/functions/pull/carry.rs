@@ -15,6 +15,7 @@ use tracing::info;
 use super::error::PullError;
 use super::plan::Candidate;
 use super::{Context, version_of};
+use crate::faults;
 use crate::names::{BlobName, ETag, Sha256};
 use crate::records::pulled::{self, LandedFile, Landing, RecordState};
 use crate::stations::containers::{BlobFacts, Condition, ContainerError, Upload};
@@ -60,6 +61,7 @@ impl Context<'_> {
             Transferred::Changed => return self.discard(&staged_name, candidate).await,
             Transferred::OutOfTime => return Ok(Carried::OutOfTime),
         };
+        faults::point("pull.staged");
         let landed_before = match &present {
             Some(facts) => self.has_content(facts, &sha256, candidate).await?,
             None => Some(false),
@@ -85,7 +87,9 @@ impl Context<'_> {
             }
         };
 
+        faults::point("pull.landed");
         let landed = self.record(candidate, sha256, blob, etag).await?;
+        faults::point("pull.recorded");
         self.forget(&staged_name, candidate).await?;
         Ok(if is_unchanged { Carried::Unchanged(landed) } else { Carried::Landed(landed) })
     }
@@ -169,7 +173,7 @@ impl Context<'_> {
         let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source: self.declared() };
         let landed = LandedFile::new(&candidate.key, version_of(&candidate.file), landing);
         pulled::write(&self.stations.state, &landed, &landed.record_name(RecordState::Landed)).await?;
-        info!(blob = landed.blob.as_str(), size_bytes = landed.size_bytes, "landed {}", landed.blob);
+        info!("landed {}: {} bytes", landed.blob, landed.size_bytes);
         Ok(landed)
     }
 

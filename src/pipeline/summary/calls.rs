@@ -12,11 +12,7 @@ impl RowWise<'_, '_, '_, '_> {
     pub(super) fn date_field(&self, field: &str, line: usize) {
         if !DATE_FIELDS.contains(&field.to_ascii_uppercase().as_str()) {
             let problem = format!("field `{field}` of a date is not the same in Polars and in Spark");
-            self.sql.fault(
-                line,
-                problem,
-                format!("fields are {}", listed(DATE_FIELDS.iter().copied())),
-            );
+            self.sql.fault(line, problem, format!("fields are {}", listed(DATE_FIELDS.iter().copied())));
         }
     }
 
@@ -116,11 +112,7 @@ impl RowWise<'_, '_, '_, '_> {
                 &mut list.args
             }
             _ => {
-                self.sql.fault(
-                    line,
-                    format!("`{name}` takes plain arguments only"),
-                    format!("write `{name}(…)`"),
-                );
+                self.sql.fault(line, format!("`{name}` takes plain arguments only"), format!("write `{name}(…)`"));
                 return;
             }
         };

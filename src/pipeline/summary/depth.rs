@@ -15,10 +15,7 @@ pub(super) fn too_deep(tokens: &[TokenWithSpan]) -> Option<&TokenWithSpan> {
         match effect_on_depth(&token.token) {
             Effect::Opens => {
                 outer_levels.push(level);
-                level = Level {
-                    around: level.around + level.operators,
-                    operators: 0,
-                };
+                level = Level { around: level.around + level.operators, operators: 0 };
             }
             // With a bracket too many there is no outer level: the parser will say so.
             Effect::Closes => level = outer_levels.pop().unwrap_or_default(),

@@ -29,12 +29,7 @@ pub(in crate::pipeline) struct RowScope<'s> {
 
 impl<'s> RowScope<'s> {
     pub fn rule(feed_name: &str, contract: &'s Contract) -> Self {
-        RowScope {
-            tables: vec![feed_name.to_owned()],
-            columns: &contract.names,
-            aliases: Vec::new(),
-            place: "a rule",
-        }
+        RowScope { tables: vec![feed_name.to_owned()], columns: &contract.names, aliases: Vec::new(), place: "a rule" }
     }
 }
 
@@ -90,30 +85,19 @@ impl RowWise<'_, '_, '_, '_> {
             Expr::Identifier(ident) => self.column(ident, line),
             Expr::Value(value) => self.literal(&value.value, line),
             Expr::TypedString(typed) => {
-                if !matches!(
-                    typed.data_type,
-                    DataType::Date | DataType::Timestamp(None, TimezoneInfo::None)
-                ) {
+                if !matches!(typed.data_type, DataType::Date | DataType::Timestamp(None, TimezoneInfo::None)) {
                     self.unsupported(expression, line);
                 }
             }
             Expr::Nested(inner) | Expr::IsNull(inner) | Expr::IsNotNull(inner) => self.visit(inner, line),
-            Expr::UnaryOp {
-                op: UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::Not,
-                expr,
-            } => {
+            Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::Not, expr } => {
                 self.visit(expr, line);
             }
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
                 self.visit(left, line);
                 self.visit(right, line);
             }
-            Expr::Between {
-                expr,
-                low,
-                high,
-                negated: _,
-            } => {
+            Expr::Between { expr, low, high, negated: _ } => {
                 self.visit(expr, line);
                 self.visit(low, line);
                 self.visit(high, line);
@@ -122,30 +106,12 @@ impl RowWise<'_, '_, '_, '_> {
                 self.visit(expr, line);
                 list.iter_mut().for_each(|item| self.visit(item, line));
             }
-            Expr::Like {
-                expr,
-                pattern,
-                any: false,
-                escape_char: None,
-                negated: _,
-            }
-            | Expr::ILike {
-                expr,
-                pattern,
-                any: false,
-                escape_char: None,
-                negated: _,
-            } => {
+            Expr::Like { expr, pattern, any: false, escape_char: None, negated: _ }
+            | Expr::ILike { expr, pattern, any: false, escape_char: None, negated: _ } => {
                 self.visit(expr, line);
                 self.visit(pattern, line);
             }
-            Expr::Case {
-                operand,
-                conditions,
-                else_result,
-                case_token: _,
-                end_token: _,
-            } => {
+            Expr::Case { operand, conditions, else_result, case_token: _, end_token: _ } => {
                 operand.iter_mut().for_each(|operand| self.visit(operand, line));
                 for case in conditions {
                     self.visit(&mut case.condition, line);
@@ -158,13 +124,7 @@ impl RowWise<'_, '_, '_, '_> {
                 self.visit(left, line);
                 self.visit(right, line);
             }
-            Expr::Cast {
-                kind,
-                expr,
-                data_type,
-                array: false,
-                format: None,
-            } => {
+            Expr::Cast { kind, expr, data_type, array: false, format: None } => {
                 self.cast(kind, expr, data_type, line);
                 self.visit(expr, line);
             }
@@ -172,57 +132,33 @@ impl RowWise<'_, '_, '_, '_> {
                 self.date_field(&field.to_string(), line);
                 self.visit(expr, line);
             }
-            Expr::Ceil {
-                expr,
-                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
-            } => {
+            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 self.named("CEIL", line);
                 self.visit(expr, line);
             }
-            Expr::Floor {
-                expr,
-                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
-            } => {
+            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 self.named("FLOOR", line);
                 self.visit(expr, line);
             }
             Expr::Position { .. } => self.unknown_function("POSITION", line),
-            Expr::Substring {
-                expr,
-                substring_from,
-                substring_for,
-                special: _,
-                shorthand,
-            } => {
+            Expr::Substring { expr, substring_from, substring_for, special: _, shorthand } => {
                 self.named(if *shorthand { "SUBSTR" } else { "SUBSTRING" }, line);
                 self.substring_bounds(substring_from.as_deref(), substring_for.as_deref(), line);
                 self.visit(expr, line);
             }
-            Expr::Trim {
-                expr,
-                trim_where,
-                trim_what,
-                trim_characters,
-            } => {
+            Expr::Trim { expr, trim_where, trim_what, trim_characters } => {
                 let side = trim_where.get_or_insert(TrimWhereField::Both);
-                let is_of_blanks = trim_what
-                    .as_deref()
-                    .is_some_and(|what| is_string(what, |text| text == " "));
+                let is_of_blanks = trim_what.as_deref().is_some_and(|what| is_string(what, |text| text == " "));
                 if !is_of_blanks || trim_characters.is_some() {
                     let problem = "TRIM without `' ' FROM` does not drop the same characters in Polars and in Spark";
-                    self.sql
-                        .fault(line, problem, format!("write `TRIM({side} ' ' FROM {expr})`"));
+                    self.sql.fault(line, problem, format!("write `TRIM({side} ' ' FROM {expr})`"));
                 }
                 self.visit(expr, line);
             }
             Expr::Function(function) => self.function(function, line),
             Expr::IsTrue(inner) | Expr::IsFalse(inner) | Expr::IsNotTrue(inner) | Expr::IsNotFalse(inner) => {
                 let remedy = format!("write `COALESCE({inner}, FALSE)`, or `COALESCE({inner}, TRUE)`");
-                self.sql.fault(
-                    line,
-                    "`IS TRUE` and `IS FALSE` treat nulls differently in Polars and in Spark",
-                    remedy,
-                );
+                self.sql.fault(line, "`IS TRUE` and `IS FALSE` treat nulls differently in Polars and in Spark", remedy);
             }
             Expr::InSubquery { .. } | Expr::Exists { .. } | Expr::Subquery(_) => self.sql.fault(
                 line,
@@ -248,10 +184,7 @@ impl RowWise<'_, '_, '_, '_> {
         let name = ident.value.as_str();
         if !self.scope.columns.is_empty() && !self.scope.columns.iter().any(|column| column == name) {
             let remedy = if self.scope.aliases.iter().any(|alias| alias == name) {
-                format!(
-                    "`{name}` is an output, which {} cannot see: write its expression",
-                    self.scope.place
-                )
+                format!("`{name}` is an output, which {} cannot see: write its expression", self.scope.place)
             } else {
                 let columns = self.scope.columns.iter().map(String::as_str);
                 did_you_mean(name, columns.clone(), || format!("the feed has {}", listed(columns)))
@@ -315,8 +248,7 @@ impl RowWise<'_, '_, '_, '_> {
     fn cast(&self, kind: &CastKind, expr: &Expr, data_type: &mut DataType, line: usize) {
         if !matches!(kind, CastKind::Cast | CastKind::TryCast) {
             let problem = format!("`{expr}::{data_type}` is not standard SQL");
-            self.sql
-                .fault(line, problem, format!("write `CAST({expr} AS {data_type})`"));
+            self.sql.fault(line, problem, format!("write `CAST({expr} AS {data_type})`"));
         }
         *data_type = match data_type {
             DataType::Date | DataType::Timestamp(None, TimezoneInfo::None) => return,

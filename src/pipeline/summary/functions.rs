@@ -112,20 +112,14 @@ pub(super) fn kind_of(name: &str) -> FunctionKind {
 }
 
 pub(super) fn is_aggregate(function: &Function) -> bool {
-    matches!(
-        kind_of(&name_of(function)),
-        FunctionKind::Mergeable | FunctionKind::Unmergeable
-    )
+    matches!(kind_of(&name_of(function)), FunctionKind::Mergeable | FunctionKind::Unmergeable)
 }
 
 /// Functions that engines have and mean differently, or that Polars lacks, and what does the same everywhere.
 const REPLACEMENTS: [(&str, &str); 22] = [
     ("CONCAT", "write `a || b`"),
     ("DATE", "write `CAST(x AS DATE)`"),
-    (
-        "DATE_TRUNC",
-        "write `CAST(x AS DATE)`, or `EXTRACT(YEAR FROM x)` and `EXTRACT(MONTH FROM x)`",
-    ),
+    ("DATE_TRUNC", "write `CAST(x AS DATE)`, or `EXTRACT(YEAR FROM x)` and `EXTRACT(MONTH FROM x)`"),
     ("DAY", "write `EXTRACT(DAY FROM x)`"),
     ("DAYOFYEAR", "write `EXTRACT(DOY FROM x)`"),
     ("DIV", "write `FLOOR(a / b)`"),
@@ -153,10 +147,7 @@ pub(super) fn differs(name: &str) -> bool {
 }
 
 fn replacement(name: &str) -> Option<&'static str> {
-    REPLACEMENTS
-        .iter()
-        .find(|(differing, _)| *differing == name)
-        .map(|(_, remedy)| *remedy)
+    REPLACEMENTS.iter().find(|(differing, _)| *differing == name).map(|(_, remedy)| *remedy)
 }
 
 pub(super) fn unknown_function_remedy(name: &str) -> String {

@@ -19,19 +19,11 @@ pub(super) fn check_grouping(
         return;
     };
     if expressions.is_empty() {
-        let remedy = match scope
-            .columns
-            .iter()
-            .find(|column| column.contains("time") || column.contains("date"))
-        {
+        let remedy = match scope.columns.iter().find(|column| column.contains("time") || column.contains("date")) {
             Some(column) => format!("group by a key, such as `CAST({column} AS DATE) AS day`"),
             None => "group by a key, such as a date".to_owned(),
         };
-        return sql.fault(
-            line,
-            "GROUP BY is missing: a table of one row has no key to merge by",
-            remedy,
-        );
+        return sql.fault(line, "GROUP BY is missing: a table of one row has no key to merge by", remedy);
     }
     let faults_before = sql.fault_count();
     let mut grouped = vec![false; outputs.len()];
@@ -77,15 +69,8 @@ fn output_of(
                 .parse::<usize>()
                 .ok()
                 .and_then(|ordinal| outputs.get(ordinal.checked_sub(1)?))
-                .map_or_else(
-                    || "write the output's name".to_owned(),
-                    |output| format!("write `{}`", output.name),
-                );
-            sql.fault(
-                line,
-                format!("`GROUP BY {value}` counts outputs, which breaks when one is added"),
-                remedy,
-            );
+                .map_or_else(|| "write the output's name".to_owned(), |output| format!("write `{}`", output.name));
+            sql.fault(line, format!("`GROUP BY {value}` counts outputs, which breaks when one is added"), remedy);
             return None;
         }
         Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_) => {
@@ -106,16 +91,10 @@ fn output_of(
         return None;
     }
     let normalised = expression.to_string();
-    let position = outputs
-        .iter()
-        .position(|output| matches!(&output.kind, OutputKind::Key(key) if *key == normalised));
+    let position = outputs.iter().position(|output| matches!(&output.kind, OutputKind::Key(key) if *key == normalised));
     if position.is_none() {
         let problem = format!("GROUP BY has `{written}`, which is no output");
-        sql.fault(
-            line,
-            problem,
-            format!("add `{written} AS …` to the SELECT list, or take it out of GROUP BY"),
-        );
+        sql.fault(line, problem, format!("add `{written} AS …` to the SELECT list, or take it out of GROUP BY"));
     }
     position
 }

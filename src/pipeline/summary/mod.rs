@@ -29,10 +29,7 @@ use super::identifiers::{IDENTIFIER_RULE, RESERVED_PREFIX, is_identifier};
 use super::section::{Found, Keys, Section, Unopened, kind, whole};
 use crate::names::Sha256;
 
-const SUMMARY_KEYS: Keys = Keys {
-    known: &["table", "feed", "sql", "key_length"],
-    later: &[],
-};
+const SUMMARY_KEYS: Keys = Keys { known: &["table", "feed", "sql", "key_length"], later: &[] };
 const SQL_EXAMPLE: &str = "sql = \"SELECT carrier, COUNT(*) AS flights FROM flights GROUP BY carrier\"";
 
 /// In UTF-16 units.
@@ -84,9 +81,7 @@ pub(super) fn checked_expression(sql: &SqlText<'_, '_>, scope: &RowScope<'_>) ->
 
 pub(super) fn summaries(root: &Section<'_>, feeds: &[DeclaredFeed]) -> Vec<DeclaredSummary> {
     let tables = root.tables("summary", "[[summary]]").into_iter().enumerate();
-    tables
-        .filter_map(|(position, table)| summary(root.report, table, position, feeds))
-        .collect()
+    tables.filter_map(|(position, table)| summary(root.report, table, position, feeds)).collect()
 }
 
 fn summary(
@@ -97,12 +92,7 @@ fn summary(
 ) -> Option<DeclaredSummary> {
     let faults_before = report.count();
     let number = format!("summary number {}", position + 1);
-    let untitled = Section {
-        report,
-        table: unopened.table,
-        line: unopened.line,
-        place: number,
-    };
+    let untitled = Section { report, table: unopened.table, line: unopened.line, place: number };
     let table = untitled.required_text("table", "table = \"flight_days\"");
     let place = match table {
         Some(table) => format!("summary `{}`", table.value),
@@ -124,21 +114,14 @@ fn summary(
         Ok(plan) => plan,
         Err(faults) => {
             for fault in faults {
-                let line = lines
-                    .get(&fault.subject)
-                    .copied()
-                    .unwrap_or_else(|| section.line_of("sql"));
+                let line = lines.get(&fault.subject).copied().unwrap_or_else(|| section.line_of("sql"));
                 report.fault_in_words(line, &format!("{}, {}", section.place, fault.subject), fault.message);
             }
             return None;
         }
     };
     check_key_lengths(&section, &plan, &key_lengths);
-    (report.count() == faults_before).then_some(DeclaredSummary {
-        plan,
-        line: section.line,
-        place: section.place,
-    })
+    (report.count() == faults_before).then_some(DeclaredSummary { plan, line: section.line, place: section.place })
 }
 
 fn check_table_name(section: &Section<'_>, table: Found<&str>) {
@@ -159,10 +142,7 @@ fn feed_of<'f>(section: &Section<'_>, feeds: &'f [DeclaredFeed]) -> Option<&'f D
     let written = section.required_text("feed", "feed = \"flights\"")?;
     let feed = feeds.iter().find(|feed| feed.name == written.value);
     if feed.is_none() {
-        let names = feeds
-            .iter()
-            .map(|feed| feed.name.as_str())
-            .filter(|name| !name.is_empty());
+        let names = feeds.iter().map(|feed| feed.name.as_str()).filter(|name| !name.is_empty());
         let remedy = did_you_mean(written.value, names.clone(), || match names.clone().next() {
             Some(_) => format!("feeds here are {}", listed(names)),
             None => "declare it as a `[[feed]]`".to_owned(),
@@ -194,17 +174,10 @@ fn draft(
         aliases: aliases.iter().map(|output| output.name.clone()).collect(),
         place,
     };
-    let outputs = outputs(
-        std::mem::take(&mut select.projection),
-        &scope("an output", &[]),
-        sql,
-        line,
-    );
+    let outputs = outputs(std::mem::take(&mut select.projection), &scope("an output", &[]), sql, line);
     check_grouping(&mut select, &outputs, &scope("GROUP BY", &[]), sql, line);
-    let mut lines: HashMap<String, usize> = outputs
-        .iter()
-        .map(|output| (format!("column `{}`", output.name), output.line))
-        .collect();
+    let mut lines: HashMap<String, usize> =
+        outputs.iter().map(|output| (format!("column `{}`", output.name), output.line)).collect();
     let filter = select.selection.map(|mut filter| {
         lines.insert("WHERE".to_owned(), sql.line(&filter, line));
         expression::check(&mut filter, &scope("WHERE", &outputs), sql, line);
@@ -216,46 +189,28 @@ fn draft(
         if !is_output {
             let names = outputs.iter().map(|output| output.name.as_str());
             let remedy = did_you_mean(name, names.clone(), || format!("outputs are {}", listed(names)));
-            section.fault(
-                length.line,
-                format!("`key_length` names `{name}`, which is no output"),
-                remedy,
-            );
+            section.fault(length.line, format!("`key_length` names `{name}`, which is no output"), remedy);
         }
     }
     let columns = outputs.into_iter().filter_map(|output| {
         let role = match output.kind {
             OutputKind::Key(expression) => {
-                let max_utf16 = key_lengths
-                    .get(output.name.as_str())
-                    .map_or(DEFAULT_KEY_LENGTH, |length| length.value);
+                let max_utf16 = key_lengths.get(output.name.as_str()).map_or(DEFAULT_KEY_LENGTH, |length| length.value);
                 DraftRole::Key { expression, max_utf16 }
             }
             OutputKind::Measure(call) => DraftRole::Measure(call),
             OutputKind::AtFault => return None,
         };
-        Some(DraftColumn {
-            name: output.name,
-            role,
-        })
+        Some(DraftColumn { name: output.name, role })
     });
-    let draft = SummaryDraft {
-        table: table.to_owned(),
-        feed: feed.name.clone(),
-        columns: columns.collect(),
-        filter,
-    };
+    let draft = SummaryDraft { table: table.to_owned(), feed: feed.name.clone(), columns: columns.collect(), filter };
     Some(Drafted { draft, lines })
 }
 
 fn check_measures_exist(outputs: &[Output], sql: &SqlText<'_, '_>, line: usize) {
     let has_measure = outputs.iter().any(|output| !matches!(output.kind, OutputKind::Key(_)));
     if !has_measure && !outputs.is_empty() {
-        sql.fault(
-            line,
-            "the SELECT counts nothing",
-            "add an aggregate, such as `COUNT(*) AS row_count`",
-        );
+        sql.fault(line, "the SELECT counts nothing", "add an aggregate, such as `COUNT(*) AS row_count`");
     }
 }
 
@@ -264,42 +219,22 @@ fn key_lengths<'a>(section: &Section<'a>) -> BTreeMap<&'a str, Found<u16>> {
     let Some(table) = section.subtable("key_length", "key_length = { carrier = 8 }") else {
         return BTreeMap::new();
     };
-    let lengths = Section {
-        report: section.report,
-        table: table.table,
-        line: table.line,
-        place: section.place.clone(),
-    };
+    let lengths =
+        Section { report: section.report, table: table.table, line: table.line, place: section.place.clone() };
     let mut valid = BTreeMap::new();
     for (name, value) in lengths.in_order() {
         match whole(value.value) {
             Some(length @ 1..=LONGEST_KEY) => {
-                valid.insert(
-                    name.value,
-                    Found {
-                        value: length as u16,
-                        line: value.line,
-                    },
-                );
+                valid.insert(name.value, Found { value: length as u16, line: value.line });
             }
             Some(length) => {
-                let problem = format!(
-                    "`key_length` of `{}` is {length}, but must be 1 to {LONGEST_KEY}",
-                    name.value
-                );
+                let problem = format!("`key_length` of `{}` is {length}, but must be 1 to {LONGEST_KEY}", name.value);
                 section.fault(value.line, problem, "write the most UTF-16 units that a value has");
             }
             None => {
-                let problem = format!(
-                    "`key_length` of `{}` must be a whole number, but is {}",
-                    name.value,
-                    kind(value.value)
-                );
-                section.fault(
-                    value.line,
-                    problem,
-                    format!("write `key_length = {{ {} = 8 }}`", name.value),
-                );
+                let problem =
+                    format!("`key_length` of `{}` must be a whole number, but is {}", name.value, kind(value.value));
+                section.fault(value.line, problem, format!("write `key_length = {{ {} = 8 }}`", name.value));
             }
         }
     }
@@ -311,13 +246,7 @@ fn check_key_lengths(section: &Section<'_>, plan: &SummaryPlan, key_lengths: &BT
         let Some(length) = key_lengths.get(column.name.as_str()) else {
             continue;
         };
-        if !matches!(
-            column.role,
-            SummaryRole::Key {
-                key_type: KeyType::Text { .. },
-                ..
-            }
-        ) {
+        if !matches!(column.role, SummaryRole::Key { key_type: KeyType::Text { .. }, .. }) {
             let problem = format!("`key_length` names `{}`, which is no key of text", column.name);
             section.fault(length.line, problem, "leave it out: only strings have a length");
         }

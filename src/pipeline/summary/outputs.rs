@@ -44,11 +44,7 @@ pub(super) fn outputs(
             SelectItem::UnnamedExpr(expression) => (expression, None),
             SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias)),
             SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
-                sql.fault(
-                    line,
-                    "`SELECT *` gives rows, and a summary counts them",
-                    "name keys and aggregates",
-                );
+                sql.fault(line, "`SELECT *` gives rows, and a summary counts them", "name keys and aggregates");
                 continue;
             }
             SelectItem::ExprWithAliases { expr, .. } => {
@@ -60,16 +56,8 @@ pub(super) fn outputs(
         let written = expression.to_string();
         let kind = classify(&mut expression, scope, sql, line);
         let Some(name) = output_name(&expression, alias) else {
-            sql.fault(
-                line,
-                format!("`{written}` has no name"),
-                format!("write `{written} AS name`"),
-            );
-            outputs.push(Output {
-                name: written,
-                line,
-                kind,
-            });
+            sql.fault(line, format!("`{written}` has no name"), format!("write `{written} AS name`"));
+            outputs.push(Output { name: written, line, kind });
             continue;
         };
         check_name(&name, &expression, scope, sql, line);
@@ -110,14 +98,7 @@ fn check_name(name: &str, expression: &Expr, scope: &RowScope<'_>, sql: &SqlText
         if column.value == *shadowed || column.value == name);
     if !is_that_column {
         let problem = format!("output `{name}` has the name of a column of the feed, but is another expression");
-        sql.fault(
-            line,
-            problem,
-            format!(
-                "choose another name after AS, such as `{}`",
-                other_name(name, expression)
-            ),
-        );
+        sql.fault(line, problem, format!("choose another name after AS, such as `{}`", other_name(name, expression)));
     }
 }
 
@@ -156,11 +137,7 @@ fn classify(expression: &mut Expr, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, 
     }
     if is_over_aggregates(expression) {
         let problem = format!("`{expression}` computes with aggregates, which cannot be merged over files");
-        sql.fault(
-            line,
-            problem,
-            "make each aggregate an output of its own, and compute where you read",
-        );
+        sql.fault(line, problem, "make each aggregate an output of its own, and compute where you read");
         return OutputKind::AtFault;
     }
     check(expression, scope, sql, line);
@@ -194,11 +171,7 @@ fn measure(function: &Function, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, lin
             _ => "1".to_owned(),
         };
         let problem = format!("`{name}(…) FILTER` is not SQL that every engine knows");
-        sql.fault(
-            line,
-            problem,
-            format!("write `{name}(CASE WHEN {filter} THEN {argument} END)`"),
-        );
+        sql.fault(line, problem, format!("write `{name}(CASE WHEN {filter} THEN {argument} END)`"));
         return None;
     }
     let list = match &function.args {
@@ -213,33 +186,22 @@ fn measure(function: &Function, scope: &RowScope<'_>, sql: &SqlText<'_, '_>, lin
         return None;
     }
     if !list.clauses.is_empty() || function.null_treatment.is_some() || !function.within_group.is_empty() {
-        sql.fault(
-            line,
-            format!("`{name}` takes one plain argument"),
-            format!("write `{name}(x)`"),
-        );
+        sql.fault(line, format!("`{name}` takes one plain argument"), format!("write `{name}(x)`"));
         return None;
     }
     let mut argument = match list.args.as_slice() {
         [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if name == "COUNT" => return Some(AggregateCall::CountRows),
         [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] => argument.clone(),
         _ => {
-            let remedy = if name == "COUNT" {
-                "write `COUNT(*)` or `COUNT(x)`".into()
-            } else {
-                format!("write `{name}(x)`")
-            };
+            let remedy =
+                if name == "COUNT" { "write `COUNT(*)` or `COUNT(x)`".into() } else { format!("write `{name}(x)`") };
             sql.fault(line, format!("`{name}` takes one argument"), remedy);
             return None;
         }
     };
     if is_over_aggregates(&argument) {
         let problem = format!("`{name}({argument})` puts an aggregate inside another");
-        sql.fault(
-            line,
-            problem,
-            "make each aggregate an output of its own, and compute where you read",
-        );
+        sql.fault(line, problem, "make each aggregate an output of its own, and compute where you read");
         return None;
     }
     let faults_before = sql.fault_count();
@@ -265,11 +227,7 @@ fn constant_measure(name: &str, argument: &Expr, sql: &SqlText<'_, '_>, line: us
         return Some(AggregateCall::CountRows);
     }
     let remedy = "write `COUNT(*)` for the number of rows";
-    sql.fault(
-        line,
-        format!("`{name}({argument})` is over no column of the feed"),
-        remedy,
-    );
+    sql.fault(line, format!("`{name}({argument})` is over no column of the feed"), remedy);
     None
 }
 

@@ -18,11 +18,7 @@ pub(super) fn select_of(sql: &SqlText<'_, '_>, feed: &str) -> Option<Select> {
     let mut statements = sql.statements()?;
     let line = sql.first_line();
     if statements.len() > 1 {
-        sql.fault(
-            line,
-            format!("{} statements stand here", statements.len()),
-            "write a `[[summary]]` for each SELECT",
-        );
+        sql.fault(line, format!("{} statements stand here", statements.len()), "write a `[[summary]]` for each SELECT");
         return None;
     }
     let Some(Statement::Query(query)) = statements.pop() else {
@@ -51,55 +47,27 @@ pub(super) fn select_of(sql: &SqlText<'_, '_>, feed: &str) -> Option<Select> {
 }
 
 fn query_clauses(query: Query, sql: &SqlText<'_, '_>, line: usize) -> SetExpr {
-    let Query {
-        with,
-        body,
-        order_by,
-        limit_clause,
-        fetch,
-        locks,
-        for_clause,
-        settings,
-        format_clause,
-        pipe_operators,
-    } = query;
+    let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
+        query;
     if let Some(with) = with {
         let remedy = "write the expressions into the SELECT itself; it reads the feed and nothing else";
-        sql.fault(
-            sql.line(&with, line),
-            "WITH names another query, and a summary is one",
-            remedy,
-        );
+        sql.fault(sql.line(&with, line), "WITH names another query, and a summary is one", remedy);
     }
     if let Some(order_by) = order_by {
-        sql.fault(
-            sql.line(&order_by, line),
-            "ORDER BY has no meaning in a summary table",
-            ORDER_WHERE_YOU_READ,
-        );
+        sql.fault(sql.line(&order_by, line), "ORDER BY has no meaning in a summary table", ORDER_WHERE_YOU_READ);
     }
     if let Some(limit) = limit_clause {
         let (clause, place) = match &limit {
             LimitClause::LimitOffset { limit: Some(limit), .. } => ("LIMIT", sql.line(limit, line)),
-            LimitClause::LimitOffset {
-                offset: Some(offset), ..
-            } => ("OFFSET", sql.line(&offset.value, line)),
+            LimitClause::LimitOffset { offset: Some(offset), .. } => ("OFFSET", sql.line(&offset.value, line)),
             LimitClause::LimitOffset { .. } => ("LIMIT", line),
             LimitClause::OffsetCommaLimit { limit, .. } => ("LIMIT", sql.line(limit, line)),
         };
-        sql.fault(
-            place,
-            format!("{clause} would drop rows that other files add to"),
-            ORDER_WHERE_YOU_READ,
-        );
+        sql.fault(place, format!("{clause} would drop rows that other files add to"), ORDER_WHERE_YOU_READ);
     }
     if let Some(Fetch { quantity, .. }) = fetch {
         let place = quantity.map_or(line, |quantity| sql.line(&quantity, line));
-        sql.fault(
-            place,
-            "FETCH would drop rows that other files add to",
-            ORDER_WHERE_YOU_READ,
-        );
+        sql.fault(place, "FETCH would drop rows that other files add to", ORDER_WHERE_YOU_READ);
     }
     if !locks.is_empty()
         || for_clause.is_some()
@@ -107,11 +75,7 @@ fn query_clauses(query: Query, sql: &SqlText<'_, '_>, line: usize) -> SetExpr {
         || format_clause.is_some()
         || !pipe_operators.is_empty()
     {
-        sql.fault(
-            line,
-            "a clause after GROUP BY is not one that summaries know",
-            "end the query with GROUP BY",
-        );
+        sql.fault(line, "a clause after GROUP BY is not one that summaries know", "end the query with GROUP BY");
     }
     *body
 }
@@ -149,11 +113,7 @@ fn select_clauses(select: &Select, sql: &SqlText<'_, '_>, above: usize) {
         sql.fault(line, "SELECT DISTINCT cannot be merged over files", remedy);
     }
     if top.is_some() {
-        sql.fault(
-            line,
-            "TOP would drop rows that other files add to",
-            ORDER_WHERE_YOU_READ,
-        );
+        sql.fault(line, "TOP would drop rows that other files add to", ORDER_WHERE_YOU_READ);
     }
     if let Some(having) = having {
         sql.fault(
@@ -164,11 +124,7 @@ fn select_clauses(select: &Select, sql: &SqlText<'_, '_>, above: usize) {
     }
     if let Some(qualify) = qualify {
         let remedy = "filter where you read, or rows by WHERE";
-        sql.fault(
-            sql.line(qualify, line),
-            "QUALIFY looks at windows over all rows",
-            remedy,
-        );
+        sql.fault(sql.line(qualify, line), "QUALIFY looks at windows over all rows", remedy);
     }
     if !named_window.is_empty() {
         let remedy = "use GROUP BY here, and windows where you read";
@@ -188,11 +144,7 @@ fn select_clauses(select: &Select, sql: &SqlText<'_, '_>, above: usize) {
         || !sort_by.is_empty()
         || value_table_mode.is_some()
     {
-        sql.fault(
-            line,
-            "this SELECT has a clause that summaries do not know",
-            "use SELECT, FROM, WHERE and GROUP BY",
-        );
+        sql.fault(line, "this SELECT has a clause that summaries do not know", "use SELECT, FROM, WHERE and GROUP BY");
     }
 }
 
@@ -210,11 +162,7 @@ fn from_clause(from: &[TableWithJoins], sql: &SqlText<'_, '_>, feed: &str, above
     let line = sql.line(&source.relation, above);
     if let [join, ..] = source.joins.as_slice() {
         let line = sql.line(&join.relation, line);
-        sql.fault(
-            line,
-            "JOIN looks at another table, and a summary counts one feed",
-            "join where you read",
-        );
+        sql.fault(line, "JOIN looks at another table, and a summary counts one feed", "join where you read");
     }
     let (name, alias, is_plain) = match &source.relation {
         TableFactor::Table {
@@ -228,38 +176,22 @@ fn from_clause(from: &[TableWithJoins], sql: &SqlText<'_, '_>, feed: &str, above
             json_path: None,
             sample: None,
             index_hints,
-        } => (
-            name,
-            alias,
-            with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty(),
-        ),
+        } => (name, alias, with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty()),
         TableFactor::Derived { .. } => {
-            return sql.fault(
-                line,
-                "FROM holds a subquery, and a summary counts one feed's rows",
-                write_from(),
-            );
+            return sql.fault(line, "FROM holds a subquery, and a summary counts one feed's rows", write_from());
         }
         _ => return sql.fault(line, "FROM holds something other than the feed", write_from()),
     };
     let is_feed = matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if ident.value == feed);
     if !is_feed {
         let remedy = did_you_mean(&name.to_string(), [feed], write_from);
-        sql.fault(
-            line,
-            format!("FROM names `{name}`, but this summary's feed is `{feed}`"),
-            remedy,
-        );
+        sql.fault(line, format!("FROM names `{name}`, but this summary's feed is `{feed}`"), remedy);
     } else if !is_plain {
         sql.fault(line, "FROM holds more than the feed's name", write_from());
     }
     if let Some(alias) = alias {
         let problem = format!("FROM gives the feed another name, `{}`", alias.name.value);
-        sql.fault(
-            line,
-            problem,
-            format!("{}, and name columns without a table", write_from()),
-        );
+        sql.fault(line, problem, format!("{}, and name columns without a table", write_from()));
     }
 }
 

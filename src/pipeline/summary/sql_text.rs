@@ -32,11 +32,7 @@ impl<'s, 'a> SqlText<'s, 'a> {
             Some((raw, first_line)) => file_lines(raw, first_line),
             None => vec![text.line],
         };
-        Some(SqlText {
-            section,
-            text: text.value,
-            lines,
-        })
+        Some(SqlText { section, text: text.value, lines })
     }
 
     /// Where the SQL begins.
@@ -56,11 +52,7 @@ impl<'s, 'a> SqlText<'s, 'a> {
     }
 
     pub fn line_of_span(&self, span: Span, above: usize) -> usize {
-        if span.start.line == 0 {
-            above
-        } else {
-            self.file_line(span.start.line)
-        }
+        if span.start.line == 0 { above } else { self.file_line(span.start.line) }
     }
 
     pub fn fault(&self, line: usize, problem: impl Into<String>, remedy: impl Into<String>) {
@@ -94,11 +86,7 @@ impl<'s, 'a> SqlText<'s, 'a> {
         if let Some(token) = too_deep(&tokens) {
             let problem = format!("this expression has more than {MOST_OPERATORS} operators");
             let line = self.line_of_span(token.span, self.first_line());
-            self.fault(
-                line,
-                problem,
-                "use IN or BETWEEN, or split it into several outputs or rules",
-            );
+            self.fault(line, problem, "use IN or BETWEEN, or split it into several outputs or rules");
             return None;
         }
         Some(Parser::new(&GenericDialect).with_tokens_with_locations(tokens))
@@ -108,28 +96,20 @@ impl<'s, 'a> SqlText<'s, 'a> {
         match parsed {
             Ok(parsed) => Some(parsed),
             Err(ParserError::RecursionLimitExceeded) => {
-                self.fault(
-                    self.first_line(),
-                    "the SQL is nested too deeply",
-                    "split it into several outputs or rules",
-                );
+                self.fault(self.first_line(), "the SQL is nested too deeply", "split it into several outputs or rules");
                 None
             }
             Err(ParserError::TokenizerError(message) | ParserError::ParserError(message)) => {
                 let (words, location) = split_location(&message);
                 let (line, remedy) = match location {
-                    Some((line, column)) => (
-                        self.file_line(line),
-                        format!("look at column {column} of the SQL's line"),
-                    ),
+                    Some((line, column)) => {
+                        (self.file_line(line), format!("look at column {column} of the SQL's line"))
+                    }
                     None => (self.first_line(), "look at its end".to_owned()),
                 };
                 self.fault(
                     line,
-                    format!(
-                        "the SQL cannot be parsed: {}",
-                        lower_first(words).replace("EOF", "the end")
-                    ),
+                    format!("the SQL cannot be parsed: {}", lower_first(words).replace("EOF", "the end")),
                     remedy,
                 );
                 None
@@ -213,10 +193,7 @@ mod tests {
 
     #[test]
     fn a_message_is_parted_from_its_place() {
-        assert_eq!(
-            split_location("Expected: x at Line: 2, Column: 14"),
-            ("Expected: x", Some((2, 14)))
-        );
+        assert_eq!(split_location("Expected: x at Line: 2, Column: 14"), ("Expected: x", Some((2, 14))));
         assert_eq!(split_location("no place"), ("no place", None));
     }
 }

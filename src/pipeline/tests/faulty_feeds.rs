@@ -8,9 +8,7 @@ fn faults_of_feed(feed: &str) -> String {
 
 /// The columns begin on line 5.
 fn faults_of_columns(columns: &str) -> String {
-    faults(&format!(
-        "[[feed]]\nname = \"f\"\nformat = \"csv\"\n[feed.columns]\n{columns}"
-    ))
+    faults(&format!("[[feed]]\nname = \"f\"\nformat = \"csv\"\n[feed.columns]\n{columns}"))
 }
 
 /// The rule begins on line 12.
@@ -21,10 +19,7 @@ fn faults_of_rule(rule: &str) -> String {
 #[test]
 fn a_file_that_is_no_pipeline_says_so() {
     let cases = [
-        (
-            "",
-            "pipeline.toml:1: no feed is declared; write a `[[feed]]` with `name`, `format` and `[feed.columns]`",
-        ),
+        ("", "pipeline.toml:1: no feed is declared; write a `[[feed]]` with `name`, `format` and `[feed.columns]`"),
         (
             "feed = 3",
             "pipeline.toml:1: `feed` must be an array of tables, but a whole number stands here; write `[[feed]]`",
@@ -250,10 +245,7 @@ colour = "red""#,
 #[test]
 fn a_faulty_column_says_what_to_write_instead() {
     let cases = [
-        (
-            "",
-            r#"pipeline.toml:4: feed `f`: `[feed.columns]` is empty; write a line `name = "type"` for each column"#,
-        ),
+        ("", r#"pipeline.toml:4: feed `f`: `[feed.columns]` is empty; write a line `name = "type"` for each column"#),
         (
             r#"dep_delay = "flaot64""#,
             "pipeline.toml:5: feed `f`, column `dep_delay`: unknown type `flaot64`; did you mean `float64`?",

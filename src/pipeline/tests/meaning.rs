@@ -20,10 +20,7 @@ fn needed(text: &str) -> Vec<String> {
 
 #[test]
 fn only_columns_that_somebody_refers_to_are_needed() {
-    assert_eq!(
-        needed(&format!("{FLIGHTS}{RULE}{SUMMARY}")),
-        ["carrier", "distance", "day"]
-    );
+    assert_eq!(needed(&format!("{FLIGHTS}{RULE}{SUMMARY}")), ["carrier", "distance", "day"]);
     assert_eq!(needed(&format!("{FLIGHTS}{SUMMARY}")), ["carrier", "day"]);
     assert_eq!(needed(&format!("{FLIGHTS}{RULE}")), ["distance"]);
     assert!(needed(FLIGHTS).is_empty());
@@ -50,10 +47,7 @@ fn what_does_not_change_counts_does_not_change_the_fingerprint() {
         format!("{FLIGHTS}{RULE}{source}{SUMMARY}"),
         base.replace("distance > 0", "distance  >  0 -- far"),
         base.replace("COUNT(*)", "count(*)"),
-        base.replace(
-            "format = \"csv\"",
-            "format = \"csv\"\ndelimiter = \",\"\nmax_reject_ratio = 0.5",
-        ),
+        base.replace("format = \"csv\"", "format = \"csv\"\ndelimiter = \",\"\nmax_reject_ratio = 0.5"),
         base.replace(
             "time_hour = \"timestamp\"\ncarrier = \"string\"",
             "carrier = \"string\"\ntime_hour = \"timestamp\"",
@@ -76,14 +70,8 @@ fn what_could_change_counts_changes_the_fingerprint() {
         base.replace("format = \"csv\"", "format = \"csv\"\nquote = \"'\""),
         base.replace("format = \"csv\"", "format = \"csv\"\nnull_values = [\"NA\"]"),
         base.replace("dep_delay = \"float64\"", "dep_delay = \"int64\""),
-        base.replace(
-            "dep_delay = \"float64\"",
-            "dep_delay = { type = \"float64\", from = \"delay\" }",
-        ),
-        base.replace(
-            "dep_delay = \"float64\"",
-            "dep_delay = { type = \"float64\", required = false }",
-        ),
+        base.replace("dep_delay = \"float64\"", "dep_delay = { type = \"float64\", from = \"delay\" }"),
+        base.replace("dep_delay = \"float64\"", "dep_delay = { type = \"float64\", required = false }"),
         base.replace("day = \"int64\"\n", "day = \"int64\"\nhour = \"int64\"\n"),
         format!("{base}key_length = {{ carrier = 8 }}\n"),
         FLIGHTS.to_owned() + SUMMARY,

@@ -36,9 +36,7 @@ pub(super) fn parsed(text: &str) -> Pipeline {
 
 /// What is wrong with a summary of [`FLIGHTS`]; its SQL begins on line 15.
 pub(super) fn faults_of_sql(sql: &str) -> String {
-    faults(&format!(
-        "{FLIGHTS}\n[[summary]]\ntable = \"t\"\nfeed = \"flights\"\nsql = '''{sql}'''\n"
-    ))
+    faults(&format!("{FLIGHTS}\n[[summary]]\ntable = \"t\"\nfeed = \"flights\"\nsql = '''{sql}'''\n"))
 }
 
 /// Each case is a text and what is said about it; all differences are shown at once.

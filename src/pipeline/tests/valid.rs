@@ -26,34 +26,18 @@ fn the_repositorys_own_pipeline_has_no_faults() {
     let pipeline = parsed(OWN);
     let feed = pipeline.feed(&flights()).unwrap();
     let Format::Csv(layout) = &feed.format;
-    assert_eq!(
-        (layout.delimiter, layout.quote, layout.null_values.as_slice()),
-        (b',', b'"', &["NA".to_owned()][..])
-    );
+    assert_eq!((layout.delimiter, layout.quote, layout.null_values.as_slice()), (b',', b'"', &["NA".to_owned()][..]));
     let header = "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,\
                   tailnum,origin,dest,air_time,distance,hour,minute,time_hour";
-    assert_eq!(
-        feed.columns
-            .iter()
-            .map(|column| column.from.as_str())
-            .collect::<Vec<_>>()
-            .join(","),
-        header
-    );
+    assert_eq!(feed.columns.iter().map(|column| column.from.as_str()).collect::<Vec<_>>().join(","), header);
     assert_eq!(feed.sources.len(), 1);
     assert_eq!(feed.sources[0].name, None);
     assert_eq!(feed.sources[0].settle, Duration::from_secs(2));
-    let tables: Vec<&str> = pipeline
-        .summaries_of(&flights())
-        .map(|summary| summary.table.as_str())
-        .collect();
+    let tables: Vec<&str> = pipeline.summaries_of(&flights()).map(|summary| summary.table.as_str()).collect();
     assert_eq!(tables, ["flight_days", "airport_days"]);
     let needed = feed.needed_columns(&pipeline.summaries);
     let names: Vec<&str> = needed.iter().map(|column| column.name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["dep_delay", "carrier", "origin", "air_time", "distance", "time_hour"]
-    );
+    assert_eq!(names, ["dep_delay", "carrier", "origin", "air_time", "distance", "time_hour"]);
 }
 
 #[test]
@@ -62,28 +46,16 @@ fn the_design_example_becomes_keys_and_measures() {
     assert_eq!(summary.feed, "flights");
     assert_eq!(summary.filter, None);
     assert_eq!(summary.id.len(), 16);
-    let roles: Vec<(String, SummaryRole)> = summary
-        .columns
-        .into_iter()
-        .map(|column| (column.name, column.role))
-        .collect();
-    let key = |expression: &str, key_type| SummaryRole::Key {
-        expression: expression.to_owned(),
-        key_type,
-    };
+    let roles: Vec<(String, SummaryRole)> =
+        summary.columns.into_iter().map(|column| (column.name, column.role)).collect();
+    let key = |expression: &str, key_type| SummaryRole::Key { expression: expression.to_owned(), key_type };
     let measure = |call, measure_type| SummaryRole::Measure { call, measure_type };
     let expected = [
         ("flight_date", key("CAST(time_hour AS DATE)", KeyType::Date)),
         ("carrier", key("carrier", KeyType::Text { max_utf16: 8 })),
         ("flights", measure(AggregateCall::CountRows, MeasureType::Int64)),
-        (
-            "miles",
-            measure(AggregateCall::Sum("distance".to_owned()), MeasureType::Int64),
-        ),
-        (
-            "worst_delay",
-            measure(AggregateCall::Max("dep_delay".to_owned()), MeasureType::Float64),
-        ),
+        ("miles", measure(AggregateCall::Sum("distance".to_owned()), MeasureType::Int64)),
+        ("worst_delay", measure(AggregateCall::Max("dep_delay".to_owned()), MeasureType::Float64)),
     ];
     assert_eq!(roles, expected.map(|(name, role)| (name.to_owned(), role)));
 }
@@ -92,19 +64,12 @@ fn the_design_example_becomes_keys_and_measures() {
 fn what_is_left_out_has_its_default() {
     let feed = parsed(FLIGHTS).feeds.remove(0);
     let Format::Csv(layout) = &feed.format;
-    assert_eq!(
-        (layout.delimiter, layout.quote, layout.null_values.as_slice()),
-        (b',', b'"', &[String::new()][..])
-    );
+    assert_eq!((layout.delimiter, layout.quote, layout.null_values.as_slice()), (b',', b'"', &[String::new()][..]));
     assert_eq!(feed.max_reject_ratio, 0.0);
     assert_eq!(feed.unknown_columns, UnknownColumns::Ignore);
     assert!(feed.rules.is_empty() && feed.sources.is_empty());
     assert_eq!(feed.columns[0].column_type, ColumnType::Timestamp);
-    assert!(
-        feed.columns
-            .iter()
-            .all(|column| column.required && column.from == column.name)
-    );
+    assert!(feed.columns.iter().all(|column| column.required && column.from == column.name));
 }
 
 #[test]
@@ -119,37 +84,18 @@ fn a_source_is_read_in_full() {
     let sources = parsed(&text).feeds.remove(0).sources;
     let acme = &sources[0];
     assert_eq!(acme.name.as_ref().map(|name| name.as_str()), Some("acme"));
-    let url = SftpUrl {
-        user: "us er".into(),
-        host: "2001:db8::1".into(),
-        port: 2222,
-        directory: "/out/ä".into(),
-    };
+    let url = SftpUrl { user: "us er".into(), host: "2001:db8::1".into(), port: 2222, directory: "/out/ä".into() };
     assert_eq!(acme.url, url);
     assert_eq!(acme.host_keys, [key.clone(), key]);
-    let setting = |name: &str| SecretReference {
-        setting: name.to_owned(),
-    };
-    assert_eq!(
-        acme.login,
-        Login::PrivateKey {
-            key: setting("KEY"),
-            passphrase: Some(setting("PHRASE"))
-        }
-    );
-    assert_eq!(
-        (acme.include.as_slice(), acme.exclude.as_slice()),
-        (&["**/*.csv".into()][..], &["*.part".into()][..])
-    );
+    let setting = |name: &str| SecretReference { setting: name.to_owned() };
+    assert_eq!(acme.login, Login::PrivateKey { key: setting("KEY"), passphrase: Some(setting("PHRASE")) });
+    assert_eq!((acme.include.as_slice(), acme.exclude.as_slice()), (&["**/*.csv".into()][..], &["*.part".into()][..]));
     assert_eq!((acme.settle, acme.parallel), (Duration::from_millis(500), 16));
     assert_eq!(acme.after, After::Move("/done".to_owned()));
     let other = &sources[1];
     assert_eq!((other.url.port, other.url.directory.as_str()), (22, "/"));
     assert_eq!(other.login, Login::Password(setting("PW")));
-    assert_eq!(
-        (other.settle, other.after.clone(), other.parallel),
-        (Duration::from_secs(30), After::Keep, 4)
-    );
+    assert_eq!((other.settle, other.after.clone(), other.parallel), (Duration::from_secs(30), After::Keep, 4));
 }
 
 #[test]
@@ -181,13 +127,9 @@ fn a_word_of_sql_is_quoted_and_types_have_one_spelling() {
                FROM flights WHERE NOT cancelled GROUP BY d, CAST(distance AS VARCHAR)";
     let text = summary_of(sql);
     let plan = parsed(&text).summaries.remove(0);
-    let SummaryRole::Key { expression, .. } = &plan.columns[0].role else {
-        panic!("{plan:?}")
-    };
+    let SummaryRole::Key { expression, .. } = &plan.columns[0].role else { panic!("{plan:?}") };
     assert_eq!(expression, "\"day\"");
-    let SummaryRole::Measure { call, .. } = &plan.columns[2].role else {
-        panic!("{plan:?}")
-    };
+    let SummaryRole::Measure { call, .. } = &plan.columns[2].role else { panic!("{plan:?}") };
     assert_eq!(*call, AggregateCall::Max("CAST(\"day\" AS DOUBLE)".to_owned()));
     assert_eq!(plan.filter.as_deref(), Some("NOT cancelled"));
 }
@@ -205,9 +147,7 @@ fn everything_that_row_wise_sql_may_say_passes() {
         "distance / 1.609 > 3 AND distance / NULLIF(day, 0) > FLOOR(dep_delay) + CEIL(dep_delay)",
         "TRY_CAST(carrier AS BIGINT) = (3 + 4) * 5 - 6 AND cancelled",
     ] {
-        parsed(&summary_of(&format!(
-            "SELECT carrier, COUNT(*) AS n FROM flights WHERE {condition} GROUP BY carrier"
-        )));
+        parsed(&summary_of(&format!("SELECT carrier, COUNT(*) AS n FROM flights WHERE {condition} GROUP BY carrier")));
     }
 }
 
@@ -234,13 +174,8 @@ fn all_faults_are_told_at_once_and_by_line() {
 
 #[test]
 fn a_fault_of_types_stands_on_the_line_of_its_output() {
-    let said = faults(&summary_of(
-        "\nSELECT carrier,\n  MAX(carrier) AS last\nFROM flights GROUP BY carrier",
-    ));
-    assert!(
-        said.starts_with("pipeline.toml:16: summary `t`, column `last`: "),
-        "{said}"
-    );
+    let said = faults(&summary_of("\nSELECT carrier,\n  MAX(carrier) AS last\nFROM flights GROUP BY carrier"));
+    assert!(said.starts_with("pipeline.toml:16: summary `t`, column `last`: "), "{said}");
 }
 
 #[test]
@@ -267,12 +202,7 @@ fn a_file_that_cannot_be_read_is_named() {
     let path = folder.path().join("pipeline.toml");
     let error = Pipeline::read(&path).unwrap_err();
     assert!(matches!(error, ReadError::Unreadable { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .starts_with(&format!("cannot read `{}`", path.display())),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with(&format!("cannot read `{}`", path.display())), "{error}");
 
     std::fs::write(&path, "feed = 1").unwrap();
     let faults = Pipeline::read(&path).unwrap_err().to_string();
@@ -285,34 +215,19 @@ fn a_file_that_cannot_be_read_is_named() {
 #[test]
 fn long_and_deep_sql_is_refused_and_not_followed() {
     let sums = |terms: usize| {
-        format!(
-            "SELECT carrier, SUM(day{}) AS n FROM flights GROUP BY carrier",
-            "+distance".repeat(terms)
-        )
+        format!("SELECT carrier, SUM(day{}) AS n FROM flights GROUP BY carrier", "+distance".repeat(terms))
     };
     parsed(&summary_of(&sums(90)));
     let expected = "pipeline.toml:14: summary `t`: this expression has more than 100 operators; use IN or BETWEEN, or \
                     split it into several outputs or rules";
     assert_eq!(faults(&summary_of(&sums(5_000))), expected);
     let cases = "+ CASE WHEN day > 1 THEN 2 END".repeat(200);
-    assert_eq!(
-        faults(&summary_of(&format!(
-            "SELECT carrier, SUM(day{cases}) AS n FROM flights"
-        ))),
-        expected
-    );
+    assert_eq!(faults(&summary_of(&format!("SELECT carrier, SUM(day{cases}) AS n FROM flights"))), expected);
 
-    let nested = format!(
-        "SELECT carrier, SUM({}day{}) AS n FROM flights",
-        "(".repeat(500),
-        ")".repeat(500)
-    );
+    let nested = format!("SELECT carrier, SUM({}day{}) AS n FROM flights", "(".repeat(500), ")".repeat(500));
     assert!(faults(&summary_of(&nested)).contains("the SQL is nested too deeply"));
 
-    let long = format!(
-        "SELECT carrier, COUNT(*) AS n FROM flights WHERE day IN (1{})",
-        ",1".repeat(50_000)
-    );
+    let long = format!("SELECT carrier, COUNT(*) AS n FROM flights WHERE day IN (1{})", ",1".repeat(50_000));
     assert!(faults(&summary_of(&long)).contains("and 65536 are taken"));
 }
 

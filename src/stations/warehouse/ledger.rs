@@ -134,22 +134,12 @@ mod tests {
     #[test]
     fn a_newer_generation_in_the_ledger_refuses_an_older_handler() {
         let refused = settled_by_ledger(Some(&record("a", 2)), &record("a", 1));
-        assert!(matches!(
-            refused,
-            Err(WarehouseError::OlderGeneration {
-                committed: 2,
-                ours: 1,
-                ..
-            })
-        ));
+        assert!(matches!(refused, Err(WarehouseError::OlderGeneration { committed: 2, ours: 1, .. })));
     }
 
     #[test]
     fn the_same_version_of_an_older_generation_is_counted_again() {
-        assert_eq!(
-            settled_by_ledger(Some(&record("a", 1)), &record("a", 1)).unwrap(),
-            Some(Outcome::AlreadyApplied)
-        );
+        assert_eq!(settled_by_ledger(Some(&record("a", 1)), &record("a", 1)).unwrap(), Some(Outcome::AlreadyApplied));
         assert_eq!(settled_by_ledger(Some(&record("a", 1)), &record("a", 2)).unwrap(), None);
         assert_eq!(settled_by_ledger(None, &record("a", 2)).unwrap(), None);
     }
@@ -161,10 +151,7 @@ mod tests {
         assert_eq!(settled_by_landing(None, &load, Some(&a)), None);
         assert_eq!(settled_by_landing(Some(&other), &load, Some(&a)), None);
         assert_eq!(settled_by_landing(None, &load, Some(&b)), Some(Outcome::Superseded));
-        assert_eq!(
-            settled_by_landing(Some(&load), &load, None),
-            Some(Outcome::AlreadyApplied)
-        );
+        assert_eq!(settled_by_landing(Some(&load), &load, None), Some(Outcome::AlreadyApplied));
         assert_eq!(settled_by_landing(Some(&other), &load, None), Some(Outcome::Superseded));
         assert_eq!(settled_by_landing(None, &load, None), Some(Outcome::Gone));
     }

@@ -18,16 +18,9 @@ const MICROSECONDS: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_
 /// # Errors
 /// `Data`, naming the column, for a row that does not fit the shape.
 pub fn check_row(shape: &TableShape, row: &[Value]) -> Result<(), WarehouseError> {
-    let refuse = |reason: String| WarehouseError::Data {
-        table: shape.table.clone(),
-        reason,
-    };
+    let refuse = |reason: String| WarehouseError::Data { table: shape.table.clone(), reason };
     if row.len() != shape.columns.len() {
-        return Err(refuse(format!(
-            "a row has {} values for {} columns",
-            row.len(),
-            shape.columns.len()
-        )));
+        return Err(refuse(format!("a row has {} values for {} columns", row.len(), shape.columns.len())));
     }
     for (column, value) in shape.columns.iter().zip(row) {
         if let Err(fault) = check_value(column.kind, value) {
@@ -53,11 +46,7 @@ fn check_value(kind: ColumnKind, value: &Value) -> Result<(), &'static str> {
             }
         }
         (ColumnKind::Key(KeyType::Date) | ColumnKind::Measure(MeasureType::Date, _), Value::Date(days)) => {
-            if DAYS.contains(days) {
-                Ok(())
-            } else {
-                Err("a date must lie in the years 1 to 9999")
-            }
+            if DAYS.contains(days) { Ok(()) } else { Err("a date must lie in the years 1 to 9999") }
         }
         (
             ColumnKind::Key(KeyType::Timestamp) | ColumnKind::Measure(MeasureType::Timestamp, _),

@@ -39,45 +39,28 @@ impl TableShape {
     /// `Data`, for a name that no warehouse can carry, a name that stands twice, a table without a key, or a measure
     /// that cannot be summed.
     pub fn of(plan: &SummaryPlan) -> Result<Self, WarehouseError> {
-        let refuse = |reason: String| WarehouseError::Data {
-            table: plan.table.clone(),
-            reason,
-        };
+        let refuse = |reason: String| WarehouseError::Data { table: plan.table.clone(), reason };
         check_name(&plan.table).map_err(|rule| refuse(format!("its name {rule}")))?;
         let mut seen = HashSet::new();
         let mut columns = Vec::with_capacity(plan.columns.len());
         for column in &plan.columns {
             check_name(&column.name).map_err(|rule| refuse(format!("the name of column `{}` {rule}", column.name)))?;
             if !seen.insert(column.name.to_lowercase()) {
-                return Err(refuse(format!(
-                    "column `{}` stands twice (case makes no difference)",
-                    column.name
-                )));
+                return Err(refuse(format!("column `{}` stands twice (case makes no difference)", column.name)));
             }
             let kind = match &column.role {
                 SummaryRole::Key { key_type, .. } => ColumnKind::Key(*key_type),
                 SummaryRole::Measure { call, measure_type } => ColumnKind::Measure(*measure_type, call.merge()),
             };
-            if matches!(
-                kind,
-                ColumnKind::Measure(MeasureType::Date | MeasureType::Timestamp, Merge::Sum)
-            ) {
+            if matches!(kind, ColumnKind::Measure(MeasureType::Date | MeasureType::Timestamp, Merge::Sum)) {
                 return Err(refuse(format!("column `{}` sums dates", column.name)));
             }
-            columns.push(ShapeColumn {
-                name: column.name.clone(),
-                kind,
-            });
+            columns.push(ShapeColumn { name: column.name.clone(), kind });
         }
         if !columns.iter().any(ShapeColumn::is_key) {
-            return Err(refuse(
-                "it has no key: put at least one column into GROUP BY".to_owned(),
-            ));
+            return Err(refuse("it has no key: put at least one column into GROUP BY".to_owned()));
         }
-        Ok(TableShape {
-            table: plan.table.clone(),
-            columns,
-        })
+        Ok(TableShape { table: plan.table.clone(), columns })
     }
 
     /// The shapes of several plans, one a table, ordered by name: the order in which tables are locked.
@@ -88,20 +71,14 @@ impl TableShape {
         let mut shapes: Vec<TableShape> = Vec::new();
         for plan in plans {
             let shape = Self::of(plan)?;
-            let Some(known) = shapes
-                .iter()
-                .find(|known| known.table.eq_ignore_ascii_case(&shape.table))
-            else {
+            let Some(known) = shapes.iter().find(|known| known.table.eq_ignore_ascii_case(&shape.table)) else {
                 shapes.push(shape);
                 continue;
             };
             if known.table != shape.table || !known.agrees_with(&shape) {
                 let reason =
                     "its summaries disagree: each must write the same name, keys, types and aggregates".to_owned();
-                return Err(WarehouseError::Data {
-                    table: shape.table,
-                    reason,
-                });
+                return Err(WarehouseError::Data { table: shape.table, reason });
             }
         }
         shapes.sort_by(|a, b| a.table.cmp(&b.table));
@@ -117,12 +94,7 @@ impl TableShape {
     pub fn id(&self) -> String {
         let mut fields = vec![self.table.clone()];
         let describe = |column: &ShapeColumn| {
-            format!(
-                "{} {} {}",
-                column.name,
-                column.kind.type_word(),
-                column.kind.merge_word().unwrap_or("key")
-            )
+            format!("{} {} {}", column.name, column.kind.type_word(), column.kind.merge_word().unwrap_or("key"))
         };
         fields.extend(self.columns.iter().map(describe));
         fields[1..].sort_unstable();
@@ -182,9 +154,7 @@ impl ColumnKind {
         let Some(merge_word) = merge_word else {
             let max_utf16 = type_word.strip_prefix("text(").and_then(|rest| rest.strip_suffix(')'));
             return Some(ColumnKind::Key(match (type_word, max_utf16) {
-                (_, Some(digits)) => KeyType::Text {
-                    max_utf16: digits.parse().ok()?,
-                },
+                (_, Some(digits)) => KeyType::Text { max_utf16: digits.parse().ok()? },
                 ("int64", None) => KeyType::Int64,
                 ("bool", None) => KeyType::Bool,
                 ("date", None) => KeyType::Date,
@@ -215,10 +185,7 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.chars().count() > LONGEST_NAME {
         return Err("must have 1 to 100 characters");
     }
-    if name
-        .chars()
-        .any(|c| c.is_control() || matches!(c, '"' | '\'' | '`' | '[' | ']' | ';' | '{' | '}'))
-    {
+    if name.chars().any(|c| c.is_control() || matches!(c, '"' | '\'' | '`' | '[' | ']' | ';' | '{' | '}')) {
         return Err("must not contain quotes, brackets, braces, semicolons or control characters");
     }
     if name.trim() != name {
@@ -237,58 +204,25 @@ mod tests {
     use super::*;
 
     fn key(name: &str, key_type: KeyType) -> SummaryColumn {
-        SummaryColumn {
-            name: name.to_owned(),
-            role: SummaryRole::Key {
-                expression: name.to_owned(),
-                key_type,
-            },
-        }
+        SummaryColumn { name: name.to_owned(), role: SummaryRole::Key { expression: name.to_owned(), key_type } }
     }
 
     fn count(name: &str) -> SummaryColumn {
-        let role = SummaryRole::Measure {
-            call: AggregateCall::CountRows,
-            measure_type: MeasureType::Int64,
-        };
-        SummaryColumn {
-            name: name.to_owned(),
-            role,
-        }
+        let role = SummaryRole::Measure { call: AggregateCall::CountRows, measure_type: MeasureType::Int64 };
+        SummaryColumn { name: name.to_owned(), role }
     }
 
     fn plan(table: &str, columns: Vec<SummaryColumn>) -> SummaryPlan {
-        SummaryPlan {
-            id: "1".to_owned(),
-            table: table.to_owned(),
-            feed: "flights".to_owned(),
-            columns,
-            filter: None,
-        }
+        SummaryPlan { id: "1".to_owned(), table: table.to_owned(), feed: "flights".to_owned(), columns, filter: None }
     }
 
     #[test]
     fn names_that_could_leave_their_quotes_are_refused() {
-        for bad in [
-            "",
-            "a\"b",
-            "a]b",
-            "a;b",
-            "a\0b",
-            "{keys}",
-            " a",
-            "millrace_unit",
-            "SQLite_master",
-            &"a".repeat(101),
-        ] {
-            assert!(
-                TableShape::of(&plan(bad, vec![key("k", KeyType::Int64)])).is_err(),
-                "{bad}"
-            );
-            assert!(
-                TableShape::of(&plan("t", vec![key(bad, KeyType::Int64)])).is_err(),
-                "{bad}"
-            );
+        for bad in
+            ["", "a\"b", "a]b", "a;b", "a\0b", "{keys}", " a", "millrace_unit", "SQLite_master", &"a".repeat(101)]
+        {
+            assert!(TableShape::of(&plan(bad, vec![key("k", KeyType::Int64)])).is_err(), "{bad}");
+            assert!(TableShape::of(&plan("t", vec![key(bad, KeyType::Int64)])).is_err(), "{bad}");
         }
         assert!(TableShape::of(&plan("flight_days", vec![key("Größe in m", KeyType::Int64)])).is_ok());
     }
@@ -305,14 +239,8 @@ mod tests {
         let reordered = plan("t", vec![count("n"), key("k", KeyType::Date)]);
         let retyped = plan("t", vec![key("k", KeyType::Timestamp), count("n")]);
         let recased = plan("T", vec![key("k", KeyType::Date), count("n")]);
-        assert_eq!(
-            TableShape::of(&one).unwrap().id(),
-            TableShape::of(&reordered).unwrap().id()
-        );
-        assert_ne!(
-            TableShape::of(&one).unwrap().id(),
-            TableShape::of(&retyped).unwrap().id()
-        );
+        assert_eq!(TableShape::of(&one).unwrap().id(), TableShape::of(&reordered).unwrap().id());
+        assert_ne!(TableShape::of(&one).unwrap().id(), TableShape::of(&retyped).unwrap().id());
         assert_eq!(TableShape::of_all(&[one.clone(), reordered]).unwrap().len(), 1);
         assert!(TableShape::of_all(&[one.clone(), retyped]).is_err());
         assert!(TableShape::of_all(&[one, recased]).is_err());
@@ -320,25 +248,13 @@ mod tests {
 
     #[test]
     fn a_kind_is_read_back_as_it_was_written() {
-        let keys = [
-            KeyType::Text { max_utf16: 8 },
-            KeyType::Int64,
-            KeyType::Bool,
-            KeyType::Date,
-            KeyType::Timestamp,
-        ];
-        let measures = [
-            MeasureType::Int64,
-            MeasureType::Float64,
-            MeasureType::Date,
-            MeasureType::Timestamp,
-        ];
+        let keys = [KeyType::Text { max_utf16: 8 }, KeyType::Int64, KeyType::Bool, KeyType::Date, KeyType::Timestamp];
+        let measures = [MeasureType::Int64, MeasureType::Float64, MeasureType::Date, MeasureType::Timestamp];
         let merges = [Merge::Sum, Merge::Min, Merge::Max];
-        let kinds = keys.into_iter().map(ColumnKind::Key).chain(
-            measures
-                .into_iter()
-                .flat_map(|measure| merges.map(|merge| ColumnKind::Measure(measure, merge))),
-        );
+        let kinds = keys
+            .into_iter()
+            .map(ColumnKind::Key)
+            .chain(measures.into_iter().flat_map(|measure| merges.map(|merge| ColumnKind::Measure(measure, merge))));
         for kind in kinds {
             assert_eq!(ColumnKind::from_words(&kind.type_word(), kind.merge_word()), Some(kind));
         }

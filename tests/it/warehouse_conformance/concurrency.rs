@@ -35,11 +35,7 @@ pub async fn interleaved_versions_end_in_the_right_sums(warehouses: &[&dyn Wareh
         let (stage, warehouse) = (&stage, warehouses[turn % warehouses.len()]);
         async move {
             let blob = stage.blob(&file.to_string());
-            if stage
-                .landing
-                .version(&blob)
-                .is_none_or(|landed| landed.parse::<usize>().unwrap() < version)
-            {
+            if stage.landing.version(&blob).is_none_or(|landed| landed.parse::<usize>().unwrap() < version) {
                 stage.landing.upload(&blob, &version.to_string());
             }
             let load = stage.load(&file.to_string(), &version.to_string(), vec![rows_of(file, version)]);
@@ -47,21 +43,13 @@ pub async fn interleaved_versions_end_in_the_right_sums(warehouses: &[&dyn Wareh
         }
     };
     let outcomes = join_all((0..FILES * VERSIONS * DELIVERIES).map(deliver)).await;
-    let committed = outcomes
-        .iter()
-        .filter(|outcome| matches!(outcome, Outcome::Committed { .. }))
-        .count();
+    let committed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Committed { .. })).count();
     assert!(committed >= FILES, "{committed} commits");
     assert!(!outcomes.contains(&Outcome::Gone));
 
     for file in 0..FILES {
-        assert_eq!(
-            stage.recorded(&file.to_string()).await.unwrap().etag.as_str(),
-            (VERSIONS - 1).to_string()
-        );
-        expected
-            .count(&file.to_string(), "last", rows_of(file, VERSIONS - 1))
-            .await;
+        assert_eq!(stage.recorded(&file.to_string()).await.unwrap().etag.as_str(), (VERSIONS - 1).to_string());
+        expected.count(&file.to_string(), "last", rows_of(file, VERSIONS - 1)).await;
     }
     assert_eq!(stage.rows().await, expected.rows().await);
 }
@@ -72,18 +60,13 @@ pub async fn rounds_of_corrections_stay_right(warehouses: &[&dyn Warehouse]) {
     let stage = Stage::new(warehouses[0]).await;
     for version in 0..VERSIONS {
         let commits = (0..FILES).map(|file| {
-            stage
-                .landing
-                .upload(&stage.blob(&file.to_string()), &version.to_string());
+            stage.landing.upload(&stage.blob(&file.to_string()), &version.to_string());
             let load = stage.load(&file.to_string(), &version.to_string(), vec![rows_of(file, version)]);
             let (stage, warehouse) = (&stage, warehouses[(file + version) % warehouses.len()]);
             async move { warehouse.commit_file(&load, &stage.landing).await.unwrap() }
         });
         for outcome in join_all(commits).await {
-            assert_eq!(
-                matches!(outcome, Outcome::Committed { displaced: Some(_) }),
-                version > 0
-            );
+            assert_eq!(matches!(outcome, Outcome::Committed { displaced: Some(_) }), version > 0);
         }
         let expected = Stage::new(warehouses[0]).await;
         for file in 0..FILES {

@@ -14,10 +14,7 @@ pub async fn a_first_load_is_counted(warehouse: &dyn Warehouse) {
     let stage = Stage::new(warehouse).await;
     let rows = vec![day(1, "AA", 2, 200, 7.5), day(1, "UA", 1, 100, None)];
     assert_eq!(stage.recorded("1.csv").await, None);
-    assert_eq!(
-        stage.count("1.csv", "a", rows.clone()).await,
-        Outcome::Committed { displaced: None }
-    );
+    assert_eq!(stage.count("1.csv", "a", rows.clone()).await, Outcome::Committed { displaced: None });
     assert_eq!(stage.rows().await, rows);
     assert_eq!(stage.recorded("1.csv").await.unwrap().etag.as_str(), "a");
 }
@@ -34,19 +31,12 @@ pub async fn a_replayed_message_changes_nothing(warehouse: &dyn Warehouse) {
 
 pub async fn a_corrected_file_replaces_exactly_its_own_counts(warehouse: &dyn Warehouse) {
     let stage = Stage::new(warehouse).await;
-    stage
-        .count("1.csv", "a", vec![day(1, "AA", 5, 500, 9.0), day(1, "UA", 1, 100, 7.5)])
-        .await;
+    stage.count("1.csv", "a", vec![day(1, "AA", 5, 500, 9.0), day(1, "UA", 1, 100, 7.5)]).await;
     stage.count("2.csv", "a", vec![day(1, "UA", 10, 1_000, 1.0)]).await;
     let before = stage.recorded("1.csv").await;
-    let outcome = stage
-        .count("1.csv", "b", vec![day(1, "UA", 2, 150, 3.0), day(2, "DL", 1, 10, 0.0)])
-        .await;
+    let outcome = stage.count("1.csv", "b", vec![day(1, "UA", 2, 150, 3.0), day(2, "DL", 1, 10, 0.0)]).await;
     assert_eq!(outcome, Outcome::Committed { displaced: before });
-    assert_eq!(
-        stage.rows().await,
-        [day(1, "UA", 12, 1_150, 3.0), day(2, "DL", 1, 10, 0.0)]
-    );
+    assert_eq!(stage.rows().await, [day(1, "UA", 12, 1_150, 3.0), day(2, "DL", 1, 10, 0.0)]);
 }
 
 pub async fn a_file_that_returns_to_its_first_version_counts_as_that_version(warehouse: &dyn Warehouse) {
@@ -90,17 +80,9 @@ pub async fn a_file_that_is_gone_is_never_committed(warehouse: &dyn Warehouse) {
 
 pub async fn two_files_that_share_keys_add_up(warehouse: &dyn Warehouse) {
     let stage = Stage::new(warehouse).await;
-    stage
-        .count("1.csv", "a", vec![day(1, "AA", 1, 10, -5.0), day(1, "UA", 1, 100, 7.5)])
-        .await;
-    stage
-        .count("2.csv", "a", vec![day(1, "UA", 2, 200, 7.0), day(2, "UA", 1, 1, 1.0)])
-        .await;
-    let expected = [
-        day(1, "AA", 1, 10, -5.0),
-        day(1, "UA", 3, 300, 7.5),
-        day(2, "UA", 1, 1, 1.0),
-    ];
+    stage.count("1.csv", "a", vec![day(1, "AA", 1, 10, -5.0), day(1, "UA", 1, 100, 7.5)]).await;
+    stage.count("2.csv", "a", vec![day(1, "UA", 2, 200, 7.0), day(2, "UA", 1, 1, 1.0)]).await;
+    let expected = [day(1, "AA", 1, 10, -5.0), day(1, "UA", 3, 300, 7.5), day(2, "UA", 1, 1, 1.0)];
     assert_eq!(stage.rows().await, expected);
 }
 
@@ -110,10 +92,7 @@ pub async fn a_file_may_count_into_two_tables(warehouse: &dyn Warehouse) {
             key("carrier", KeyType::Text { max_utf16: 8 }),
             measure("flights", AggregateCall::CountRows, MeasureType::Int64),
         ];
-        vec![
-            days(feed, &unique("flight_days")),
-            plan(feed, &unique("carriers"), carriers),
-        ]
+        vec![days(feed, &unique("flight_days")), plan(feed, &unique("carriers"), carriers)]
     })
     .await;
     let carrier = |name: &str, flights: i64| vec![Value::Text(name.to_owned()), Value::Int64(flights)];
@@ -187,10 +166,7 @@ pub async fn units_come_in_pages_by_the_bytes_of_their_names(warehouse: &dyn War
         after = Some(last.unit.blob.clone());
         names.extend(page.into_iter().map(|record| String::from(record.unit.blob)));
     }
-    assert_eq!(
-        names,
-        ["B.csv", "a.csv ", "b.csv", "ä.csv"].map(|file| stage.blob(file))
-    );
+    assert_eq!(names, ["B.csv", "a.csv ", "b.csv", "ä.csv"].map(|file| stage.blob(file)));
 }
 
 struct Unreachable;
@@ -205,10 +181,7 @@ impl LandedVersion for Unreachable {
 pub async fn a_landing_that_does_not_answer_leaves_nothing_behind(warehouse: &dyn Warehouse) {
     let stage = Stage::new(warehouse).await;
     let rows = vec![day(1, "UA", 1, 100, 7.5)];
-    let error = warehouse
-        .commit_file(&stage.load("1.csv", "a", vec![rows.clone()]), &Unreachable)
-        .await
-        .unwrap_err();
+    let error = warehouse.commit_file(&stage.load("1.csv", "a", vec![rows.clone()]), &Unreachable).await.unwrap_err();
     assert!(matches!(error, WarehouseError::LandedVersion { .. }));
     assert_eq!(error.disposition(), Disposition::Retry);
     assert_eq!((stage.rows().await, stage.recorded("1.csv").await), (vec![], None));

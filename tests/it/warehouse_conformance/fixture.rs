@@ -54,10 +54,7 @@ pub fn unique(prefix: &str) -> String {
 
 /// A meaning made of a word.
 pub fn meaning(feed: &FeedName, word: &str) -> FeedMeaning {
-    FeedMeaning {
-        feed: feed.clone(),
-        fingerprint: Sha256::of(word),
-    }
+    FeedMeaning { feed: feed.clone(), fingerprint: Sha256::of(word) }
 }
 
 impl<'a> Stage<'a> {
@@ -69,13 +66,7 @@ impl<'a> Stage<'a> {
     pub async fn with(warehouse: &'a dyn Warehouse, plans: impl FnOnce(&FeedName) -> Vec<SummaryPlan>) -> Self {
         let feed = FeedName::new(unique("flights")).unwrap();
         let plans = plans(&feed);
-        let mut stage = Stage {
-            warehouse,
-            landing: Landing::default(),
-            feed,
-            plans,
-            generation: 0,
-        };
+        let mut stage = Stage { warehouse, landing: Landing::default(), feed, plans, generation: 0 };
         stage.migrate("first").await;
         stage
     }
@@ -88,10 +79,7 @@ impl<'a> Stage<'a> {
     }
 
     pub fn schema(&self, word: &str) -> Schema {
-        Schema {
-            meanings: vec![meaning(&self.feed, word)],
-            summaries: self.plans.clone(),
-        }
+        Schema { meanings: vec![meaning(&self.feed, word)], summaries: self.plans.clone() }
     }
 
     pub fn blob(&self, file: &str) -> String {
@@ -100,19 +88,10 @@ impl<'a> Stage<'a> {
 
     /// A counted file with these rows for each plan, in order.
     pub fn load(&self, file: &str, etag: &str, parts: Vec<Vec<Row>>) -> FileLoad {
-        let parts = self
-            .plans
-            .iter()
-            .cloned()
-            .zip(parts)
-            .map(|(plan, rows)| SummaryPart { plan, rows })
-            .collect();
+        let parts = self.plans.iter().cloned().zip(parts).map(|(plan, rows)| SummaryPart { plan, rows }).collect();
         FileLoad {
             record: UnitRecord {
-                unit: FileUnit {
-                    feed: self.feed.clone(),
-                    blob: BlobName::new(self.blob(file)).unwrap(),
-                },
+                unit: FileUnit { feed: self.feed.clone(), blob: BlobName::new(self.blob(file)).unwrap() },
                 etag: ETag::new(etag).unwrap(),
                 generation: self.generation,
                 load_id: unique("load"),
@@ -147,40 +126,22 @@ impl<'a> Stage<'a> {
     }
 
     pub async fn recorded(&self, file: &str) -> Option<UnitRecord> {
-        let unit = FileUnit {
-            feed: self.feed.clone(),
-            blob: BlobName::new(self.blob(file)).unwrap(),
-        };
+        let unit = FileUnit { feed: self.feed.clone(), blob: BlobName::new(self.blob(file)).unwrap() };
         self.warehouse.unit(&unit).await.unwrap()
     }
 }
 
 pub fn key(name: &str, key_type: KeyType) -> SummaryColumn {
-    SummaryColumn {
-        name: name.to_owned(),
-        role: SummaryRole::Key {
-            expression: name.to_owned(),
-            key_type,
-        },
-    }
+    SummaryColumn { name: name.to_owned(), role: SummaryRole::Key { expression: name.to_owned(), key_type } }
 }
 
 pub fn measure(name: &str, call: AggregateCall, measure_type: MeasureType) -> SummaryColumn {
-    SummaryColumn {
-        name: name.to_owned(),
-        role: SummaryRole::Measure { call, measure_type },
-    }
+    SummaryColumn { name: name.to_owned(), role: SummaryRole::Measure { call, measure_type } }
 }
 
 pub fn plan(feed: &FeedName, table: &str, columns: Vec<SummaryColumn>) -> SummaryPlan {
     let id = Sha256::of(unique(table)).as_str()[..16].to_owned();
-    SummaryPlan {
-        id,
-        table: table.to_owned(),
-        feed: feed.to_string(),
-        columns,
-        filter: None,
-    }
+    SummaryPlan { id, table: table.to_owned(), feed: feed.to_string(), columns, filter: None }
 }
 
 /// `day, carrier, flights = COUNT(*), miles = SUM(distance), worst = MAX(delay)`

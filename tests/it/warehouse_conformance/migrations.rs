@@ -18,10 +18,7 @@ pub async fn before_migrate_every_call_says_so(warehouse: &dyn Warehouse) {
         feed: feed.clone(),
         generation: 1,
     };
-    let unit = FileUnit {
-        feed: feed.clone(),
-        blob: BlobName::new("1.csv").unwrap(),
-    };
+    let unit = FileUnit { feed: feed.clone(), blob: BlobName::new("1.csv").unwrap() };
     let answers = [
         warehouse.generation(&meaning(&feed, "first")).await.unwrap_err(),
         warehouse.unit(&unit).await.unwrap_err(),
@@ -40,15 +37,9 @@ pub async fn migrating_again_changes_nothing(warehouse: &dyn Warehouse) {
     let rows = vec![day(1, "UA", 1, 100, 7.5)];
     stage.count("1.csv", "a", rows.clone()).await;
     for _ in 0..2 {
-        assert_eq!(
-            warehouse.migrate(&stage.schema("first")).await.unwrap(),
-            MigrationReport::default()
-        );
+        assert_eq!(warehouse.migrate(&stage.schema("first")).await.unwrap(), MigrationReport::default());
     }
-    assert_eq!(
-        warehouse.generation(&meaning(&stage.feed, "first")).await.unwrap(),
-        stage.generation
-    );
+    assert_eq!(warehouse.generation(&meaning(&stage.feed, "first")).await.unwrap(), stage.generation);
     assert_eq!(stage.rows().await, rows);
 }
 
@@ -60,11 +51,7 @@ pub async fn a_new_meaning_is_the_next_generation_and_a_replay_replaces(warehous
     stage.plans[0].id = "another summary".to_owned();
     let report = warehouse.migrate(&stage.schema("second")).await.unwrap();
     assert_eq!(report.feeds_to_replay, [stage.feed.clone()]);
-    assert!(
-        report.changes.iter().any(|line| line.contains(stage.feed.as_str())),
-        "{:?}",
-        report.changes
-    );
+    assert!(report.changes.iter().any(|line| line.contains(stage.feed.as_str())), "{:?}", report.changes);
     stage.migrate("second").await;
     assert_eq!(stage.generation, first + 1);
     assert_eq!(stage.rows().await, [day(1, "UA", 3, 300, 8.5)]);
@@ -74,10 +61,7 @@ pub async fn a_new_meaning_is_the_next_generation_and_a_replay_replaces(warehous
     assert_eq!(stage.rows().await, [day(1, "UA", 7, 700, 8.5)]);
     stage.count("2.csv", "a", vec![day(1, "UA", 6, 600, 2.0)]).await;
     assert_eq!(stage.rows().await, [day(1, "UA", 11, 1_100, 2.0)]);
-    assert_eq!(
-        warehouse.migrate(&stage.schema("second")).await.unwrap(),
-        MigrationReport::default()
-    );
+    assert_eq!(warehouse.migrate(&stage.schema("second")).await.unwrap(), MigrationReport::default());
 }
 
 pub async fn an_older_generation_is_refused_where_a_newer_one_counted(warehouse: &dyn Warehouse) {
@@ -89,9 +73,7 @@ pub async fn an_older_generation_is_refused_where_a_newer_one_counted(warehouse:
     stage.count("1.csv", "a", rows.clone()).await;
     let error = stage.commit(&old_handler).await.unwrap_err();
     assert_eq!(error.disposition(), Disposition::Retry);
-    let WarehouseError::OlderGeneration { committed, ours, .. } = error else {
-        panic!("{error}")
-    };
+    let WarehouseError::OlderGeneration { committed, ours, .. } = error else { panic!("{error}") };
     assert_eq!((committed, ours), (stage.generation, old_handler.record.generation));
     assert_eq!(stage.rows().await, rows);
 }
@@ -101,30 +83,18 @@ pub async fn a_meaning_that_comes_back_gets_a_new_number(warehouse: &dyn Warehou
     let first = stage.generation;
     stage.migrate("second").await;
     assert_eq!(stage.generation, first + 1);
-    assert_eq!(
-        warehouse.generation(&meaning(&stage.feed, "first")).await.unwrap(),
-        first
-    );
+    assert_eq!(warehouse.generation(&meaning(&stage.feed, "first")).await.unwrap(), first);
     stage.migrate("first").await;
     assert_eq!(stage.generation, first + 2);
-    assert_eq!(
-        warehouse.generation(&meaning(&stage.feed, "second")).await.unwrap(),
-        first + 1
-    );
+    assert_eq!(warehouse.generation(&meaning(&stage.feed, "second")).await.unwrap(), first + 1);
 }
 
 pub async fn an_unknown_meaning_is_not_migrated(warehouse: &dyn Warehouse) {
     let stage = Stage::new(warehouse).await;
-    let error = warehouse
-        .generation(&meaning(&stage.feed, "unheard of"))
-        .await
-        .unwrap_err();
+    let error = warehouse.generation(&meaning(&stage.feed, "unheard of")).await.unwrap_err();
     assert!(matches!(error, WarehouseError::NotMigrated { feed } if feed == stage.feed));
     let unknown_table = days(&stage.feed, &unique("flight_days"));
-    assert!(matches!(
-        warehouse.summary(&unknown_table).await,
-        Err(WarehouseError::NotMigrated { .. })
-    ));
+    assert!(matches!(warehouse.summary(&unknown_table).await, Err(WarehouseError::NotMigrated { .. })));
 }
 
 pub async fn a_changed_shape_is_made_anew_and_filled_by_the_replay(warehouse: &dyn Warehouse) {
@@ -160,16 +130,10 @@ pub async fn a_shape_lost_to_another_feed_is_replayed_too(warehouse: &dyn Wareho
         vec![narrow]
     })
     .await;
-    let schema = Schema {
-        meanings: vec![meaning(&loser.feed, "first")],
-        summaries: vec![],
-    };
+    let schema = Schema { meanings: vec![meaning(&loser.feed, "first")], summaries: vec![] };
     let report = warehouse.migrate(&schema).await.unwrap();
     assert_eq!(report.feeds_to_replay, std::slice::from_ref(&loser.feed));
-    assert_eq!(
-        warehouse.generation(&schema.meanings[0]).await.unwrap(),
-        loser.generation + 1
-    );
+    assert_eq!(warehouse.generation(&schema.meanings[0]).await.unwrap(), loser.generation + 1);
 }
 
 pub async fn an_old_handler_does_not_write_into_a_changed_shape(warehouse: &dyn Warehouse) {
@@ -178,10 +142,7 @@ pub async fn an_old_handler_does_not_write_into_a_changed_shape(warehouse: &dyn 
     let old_handler = stage.load("1.csv", "a", vec![vec![day(1, "UA", 9, 900, 9.0)]]);
     stage.plans[0].columns.truncate(3);
     stage.migrate("second").await;
-    assert!(matches!(
-        stage.commit(&old_handler).await,
-        Err(WarehouseError::OlderGeneration { .. })
-    ));
+    assert!(matches!(stage.commit(&old_handler).await, Err(WarehouseError::OlderGeneration { .. })));
     assert_eq!((stage.rows().await, stage.recorded("1.csv").await), (vec![], None));
 }
 
@@ -195,10 +156,7 @@ pub async fn a_summary_that_moved_leaves_its_old_table(warehouse: &dyn Warehouse
     stage.migrate("second").await;
     stage.count("1.csv", "a", vec![day(1, "UA", 1, 100, 7.5)]).await;
     assert_eq!(stage.rows().await, [day(1, "UA", 1, 100, 7.5)]);
-    assert_eq!(
-        warehouse.summary(&left).await.unwrap().rows,
-        [day(1, "UA", 1, 100, 7.5)]
-    );
+    assert_eq!(warehouse.summary(&left).await.unwrap().rows, [day(1, "UA", 1, 100, 7.5)]);
     stage.count("2.csv", "a", vec![]).await;
     assert_eq!(warehouse.summary(&left).await.unwrap().rows, Vec::<Row>::new());
 }
@@ -212,14 +170,8 @@ pub async fn names_that_could_leave_their_quotes_are_refused(warehouse: &dyn War
     let mut in_column = days(&stage.feed, &unique("flight_days"));
     in_column.columns[2].name = injection;
     for plan in [in_table, in_column] {
-        let schema = Schema {
-            meanings: vec![],
-            summaries: vec![plan.clone()],
-        };
-        assert!(matches!(
-            warehouse.migrate(&schema).await,
-            Err(WarehouseError::Data { .. })
-        ));
+        let schema = Schema { meanings: vec![], summaries: vec![plan.clone()] };
+        assert!(matches!(warehouse.migrate(&schema).await, Err(WarehouseError::Data { .. })));
         assert!(matches!(
             warehouse.summary(&plan).await,
             Err(WarehouseError::Data { .. } | WarehouseError::NotMigrated { .. })

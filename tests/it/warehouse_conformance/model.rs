@@ -16,17 +16,9 @@ const HISTORIES: usize = 24;
 #[derive(Clone, Debug)]
 enum Step {
     /// Lands a version and counts it.
-    Count {
-        file: usize,
-        version: usize,
-        parts: [Vec<Row>; 3],
-    },
+    Count { file: usize, version: usize, parts: [Vec<Row>; 3] },
     /// Counts a version that may not be the landed one.
-    Stale {
-        file: usize,
-        version: usize,
-        parts: [Vec<Row>; 3],
-    },
+    Stale { file: usize, version: usize, parts: [Vec<Row>; 3] },
     /// Deletes a file, as retention does.
     Delete { file: usize },
     /// Changes the feed's meaning; its units keep their parts until they are replaced.
@@ -42,10 +34,7 @@ struct Model {
 
 impl Model {
     fn count(&mut self, file: usize, version: usize, generation: i64, parts: &[Vec<Row>; 3]) -> &'static str {
-        let ledger = self
-            .counted
-            .get(&file)
-            .map(|(version, generation, _)| (*version, *generation));
+        let ledger = self.counted.get(&file).map(|(version, generation, _)| (*version, *generation));
         if ledger == Some((version, generation)) {
             return "already applied";
         }
@@ -63,14 +52,9 @@ impl Model {
     /// The merge of the parts that count into a table.
     fn summary(&self, parts_of_table: &[usize]) -> Vec<Row> {
         let mut merged: BTreeMap<(i32, String), Row> = BTreeMap::new();
-        let rows = self
-            .counted
-            .values()
-            .flat_map(|(_, _, parts)| parts_of_table.iter().flat_map(|part| &parts[*part]));
+        let rows = self.counted.values().flat_map(|(_, _, parts)| parts_of_table.iter().flat_map(|part| &parts[*part]));
         for row in rows {
-            let [Value::Date(days), Value::Text(carrier), ..] = row.as_slice() else {
-                unreachable!("a row of days")
-            };
+            let [Value::Date(days), Value::Text(carrier), ..] = row.as_slice() else { unreachable!("a row of days") };
             let total = merged.entry((*days, carrier.clone()));
             total.and_modify(|total| add(total, row)).or_insert_with(|| row.clone());
         }
@@ -92,11 +76,7 @@ fn add(total: &mut Row, row: &Row) {
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
-    let measures = (
-        0..100_i64,
-        prop::option::of(-1_000..1_000_i64),
-        prop::option::of(-50..50_i32),
-    );
+    let measures = (0..100_i64, prop::option::of(-1_000..1_000_i64), prop::option::of(-50..50_i32));
     let carriers = prop::sample::select(vec!["UA", "ua", "AA"]);
     prop::collection::btree_map((0..2_i32, carriers), measures, 0..5).prop_map(|rows| {
         let rows = rows
@@ -139,9 +119,7 @@ async fn follow(warehouse: &dyn Warehouse, history: &[Step]) {
         let context = || format!("after step {position} of {history:#?}");
         match step {
             Step::Count { file, version, parts } => {
-                stage
-                    .landing
-                    .upload(&stage.blob(&file.to_string()), &version.to_string());
+                stage.landing.upload(&stage.blob(&file.to_string()), &version.to_string());
                 model.landed.insert(*file, *version);
                 count(&stage, &mut model, *file, *version, parts).await;
             }

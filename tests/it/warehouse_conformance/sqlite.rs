@@ -48,18 +48,9 @@ async fn tables_can_be_read_in_a_shell() {
     stage.count("1.csv", "a", vec![day(15_706, "UA", 1, 100, 7.5)]).await;
     stage.count("1.csv", "b", vec![day(15_706, "UA", 1, 100, 7.5)]).await;
     let table = &stage.plans[0].table;
-    assert_eq!(
-        texts(&file(&folder), &format!("SELECT day FROM {table}")),
-        ["2013-01-01"]
-    );
-    assert_eq!(
-        texts(&file(&folder), &format!("SELECT day FROM millrace_{table}_part")),
-        ["2013-01-01"]
-    );
-    assert_eq!(
-        texts(&file(&folder), "SELECT committed_at FROM millrace_unit"),
-        ["2013-01-01T10:00:00.123456Z"]
-    );
+    assert_eq!(texts(&file(&folder), &format!("SELECT day FROM {table}")), ["2013-01-01"]);
+    assert_eq!(texts(&file(&folder), &format!("SELECT day FROM millrace_{table}_part")), ["2013-01-01"]);
+    assert_eq!(texts(&file(&folder), "SELECT committed_at FROM millrace_unit"), ["2013-01-01T10:00:00.123456Z"]);
     let history = "SELECT etag || '<' || coalesce(displaced_etag, '') FROM millrace_load_history ORDER BY entry";
     assert_eq!(texts(&file(&folder), history), ["a<", "b<a"]);
 }
@@ -69,10 +60,7 @@ async fn the_printed_schema_is_the_one_that_migrate_makes() {
     let (folder, warehouse) = fresh();
     let stage = Stage::new(&warehouse).await;
     let printed = folder.path().join("printed.db");
-    Connection::open(&printed)
-        .unwrap()
-        .execute_batch(&warehouse.schema_sql(&stage.schema("first")))
-        .unwrap();
+    Connection::open(&printed).unwrap().execute_batch(&warehouse.schema_sql(&stage.schema("first"))).unwrap();
     let schema = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
     assert_eq!(texts(&printed, schema), texts(&file(&folder), schema));
 }
@@ -90,10 +78,7 @@ async fn a_database_of_a_newer_program_is_refused_with_words() {
         stage.commit(&stage.load("1.csv", "a", vec![vec![]])).await.unwrap_err(),
     ];
     for refusal in refusals {
-        assert!(
-            matches!(refusal, WarehouseError::NewerSchema { found: 99, .. }),
-            "{refusal}"
-        );
+        assert!(matches!(refusal, WarehouseError::NewerSchema { found: 99, .. }), "{refusal}");
         assert_eq!(refusal.disposition(), Disposition::Retry);
     }
 }
@@ -107,14 +92,8 @@ async fn a_table_that_is_not_ours_is_left_alone() {
         .unwrap();
     let feed = millrace::names::FeedName::new("flights").unwrap();
     let plans = vec![days(&feed, "flight_days")];
-    let schema = millrace::stations::warehouse::Schema {
-        meanings: vec![meaning(&feed, "first")],
-        summaries: plans,
-    };
-    assert!(matches!(
-        warehouse.migrate(&schema).await,
-        Err(WarehouseError::Data { .. })
-    ));
+    let schema = millrace::stations::warehouse::Schema { meanings: vec![meaning(&feed, "first")], summaries: plans };
+    assert!(matches!(warehouse.migrate(&schema).await, Err(WarehouseError::Data { .. })));
     assert_eq!(texts(&file(&folder), "SELECT x FROM flight_days"), ["1"]);
 }
 
@@ -134,17 +113,11 @@ async fn several_processes_may_migrate_one_file_at_once() {
     let stage_schema = {
         let feed = millrace::names::FeedName::new("flights").unwrap();
         let summaries = vec![days(&feed, "flight_days")];
-        millrace::stations::warehouse::Schema {
-            meanings: vec![meaning(&feed, "first")],
-            summaries,
-        }
+        millrace::stations::warehouse::Schema { meanings: vec![meaning(&feed, "first")], summaries }
     };
     let mut warehouses: Vec<SqliteWarehouse> = (0..7).map(|_| SqliteWarehouse::new(file(&folder))).collect();
     warehouses.push(first);
     let reports = join_all(warehouses.iter().map(|warehouse| warehouse.migrate(&stage_schema))).await;
-    let changed = reports
-        .into_iter()
-        .filter(|report| !report.as_ref().unwrap().changes.is_empty())
-        .count();
+    let changed = reports.into_iter().filter(|report| !report.as_ref().unwrap().changes.is_empty()).count();
     assert_eq!(changed, 1);
 }

@@ -10,11 +10,7 @@ use super::fixture::{Stage, day, key, measure, plan, unique};
 /// A stage with one table: a text key, and one measure.
 async fn stage_of<'a>(warehouse: &'a dyn Warehouse, column: SummaryColumn) -> Stage<'a> {
     Stage::with(warehouse, |feed| {
-        vec![plan(
-            feed,
-            &unique("carriers"),
-            vec![key("carrier", KeyType::Text { max_utf16: 8 }), column],
-        )]
+        vec![plan(feed, &unique("carriers"), vec![key("carrier", KeyType::Text { max_utf16: 8 }), column])]
     })
     .await
 }
@@ -101,27 +97,9 @@ pub async fn nulls_are_ignored_and_only_nulls_stay_null(warehouse: &dyn Warehous
 
 pub async fn keys_that_differ_in_case_or_trailing_characters_stay_apart(warehouse: &dyn Warehouse) {
     let stage = stage_of(warehouse, sum(MeasureType::Int64)).await;
-    let mut carriers = [
-        "",
-        "Click",
-        "click",
-        "click\t",
-        "click\u{a0}",
-        "click\0",
-        "clic",
-        "e\u{301}",
-        "é",
-        "1",
-        "01",
-    ];
+    let mut carriers = ["", "Click", "click", "click\t", "click\u{a0}", "click\0", "clic", "e\u{301}", "é", "1", "01"];
     for (etag, file) in [("a", "1.csv"), ("a", "2.csv"), ("b", "1.csv")] {
-        stage
-            .count(
-                file,
-                etag,
-                carriers.iter().map(|carrier| of(carrier, Value::Int64(1))).collect(),
-            )
-            .await;
+        stage.count(file, etag, carriers.iter().map(|carrier| of(carrier, Value::Int64(1))).collect()).await;
     }
     carriers.sort_by_key(|carrier| carrier.as_bytes());
     assert_eq!(stage.rows().await, carriers.map(|carrier| of(carrier, Value::Int64(2))));
@@ -133,17 +111,10 @@ pub async fn a_sum_that_does_not_fit_is_refused_and_changes_nothing(warehouse: &
         let before = vec![of("AA", Value::Int64(1)), of("UA", Value::Int64(limit))];
         stage.count("1.csv", "a", before.clone()).await;
         stage.landing.upload(&stage.blob("2.csv"), "a");
-        let merged = stage.load(
-            "2.csv",
-            "a",
-            vec![vec![of("AA", Value::Int64(5)), of("UA", Value::Int64(step))]],
-        );
+        let merged = stage.load("2.csv", "a", vec![vec![of("AA", Value::Int64(5)), of("UA", Value::Int64(step))]]);
         let error = stage.commit(&merged).await.unwrap_err();
         assert!(is_data(&error, &[&stage.plans[0].table, "`total`", "`UA`"]), "{error}");
-        assert_eq!(
-            (stage.rows().await, stage.recorded("2.csv").await),
-            (before.clone(), None)
-        );
+        assert_eq!((stage.rows().await, stage.recorded("2.csv").await), (before.clone(), None));
 
         stage.count("2.csv", "a", vec![of("UA", Value::Int64(0))]).await;
         stage.landing.upload(&stage.blob("2.csv"), "b");
@@ -162,16 +133,10 @@ pub async fn a_sum_that_fits_is_exact_whatever_its_order(warehouse: &dyn Warehou
         (0..3).map(|_| plan(feed, &table, columns())).collect()
     })
     .await;
-    let limits = [
-        (i64::MAX, i64::MAX, i64::MIN),
-        (i64::MIN, i64::MIN, i64::MAX),
-        ((1 << 53) + 1, 1, -3),
-    ];
+    let limits = [(i64::MAX, i64::MAX, i64::MIN), (i64::MIN, i64::MIN, i64::MAX), ((1 << 53) + 1, 1, -3)];
     for (etag, (one, two, three)) in ["a", "b", "c"].into_iter().zip(limits) {
         stage.landing.upload(&stage.blob("1.csv"), etag);
-        let parts = [one, two, three]
-            .map(|value| vec![of("UA", Value::Int64(value))])
-            .to_vec();
+        let parts = [one, two, three].map(|value| vec![of("UA", Value::Int64(value))]).to_vec();
         let total = i64::try_from(i128::from(one) + i128::from(two) + i128::from(three));
         let committed = stage.commit(&stage.load("1.csv", etag, parts)).await;
         match total {
@@ -186,13 +151,9 @@ pub async fn a_sum_that_fits_is_exact_whatever_its_order(warehouse: &dyn Warehou
 
 pub async fn a_float_sum_that_does_not_fit_is_refused(warehouse: &dyn Warehouse) {
     let stage = stage_of(warehouse, sum(MeasureType::Float64)).await;
-    stage
-        .count("1.csv", "a", vec![of("UA", Value::Float64(f64::MAX))])
-        .await;
+    stage.count("1.csv", "a", vec![of("UA", Value::Float64(f64::MAX))]).await;
     stage.landing.upload(&stage.blob("2.csv"), "a");
-    let error = stage
-        .commit(&stage.load("2.csv", "a", vec![vec![of("UA", Value::Float64(f64::MAX))]]))
-        .await;
+    let error = stage.commit(&stage.load("2.csv", "a", vec![vec![of("UA", Value::Float64(f64::MAX))]])).await;
     assert!(is_data(&error.unwrap_err(), &["`total`", "`UA`"]));
     assert_eq!(stage.rows().await, [of("UA", Value::Float64(f64::MAX))]);
 }
@@ -210,10 +171,7 @@ pub async fn values_that_break_the_contract_are_refused(warehouse: &dyn Warehous
     ];
     stage.landing.upload(&stage.blob("1.csv"), "a");
     for row in broken {
-        let error = stage
-            .commit(&stage.load("1.csv", "a", vec![vec![row.clone()]]))
-            .await
-            .unwrap_err();
+        let error = stage.commit(&stage.load("1.csv", "a", vec![vec![row.clone()]])).await.unwrap_err();
         assert!(is_data(&error, &[&stage.plans[0].table]), "{row:?}: {error}");
     }
     assert_eq!(stage.rows().await, Vec::<Row>::new());

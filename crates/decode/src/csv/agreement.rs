@@ -13,12 +13,7 @@ const TYPES: [ColumnType; 3] = [ColumnType::String, ColumnType::Int64, ColumnTyp
 fn columns(types: &[ColumnType]) -> Vec<Column> {
     let column = |(index, &column_type): (usize, &ColumnType)| {
         let name = format!("c{index}");
-        Column {
-            from: name.clone(),
-            name,
-            column_type,
-            required: true,
-        }
+        Column { from: name.clone(), name, column_type, required: true }
     };
     types.iter().enumerate().map(column).collect()
 }
@@ -34,12 +29,7 @@ struct Outcome {
 
 impl Outcome {
     fn add(&mut self, decoder: &Decoder, decoded: &DecodedChunk) {
-        assert!(
-            decoded
-                .columns
-                .iter()
-                .all(|column| column.values.len() == decoded.good_row_count())
-        );
+        assert!(decoded.columns.iter().all(|column| column.values.len() == decoded.good_row_count()));
         for index in 0..decoded.good_row_count() {
             let cells = decoded.columns.iter().map(|column| {
                 let text = match &column.values {
@@ -119,11 +109,7 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn layout() -> impl Strategy<Value = CsvLayout> {
-    let layout = |(delimiter, quote)| CsvLayout {
-        delimiter,
-        quote,
-        null_values: Vec::new(),
-    };
+    let layout = |(delimiter, quote)| CsvLayout { delimiter, quote, null_values: Vec::new() };
     let layouts = (0_u8..128, 0_u8..128).prop_map(layout);
     layouts.prop_filter("files can be read under it", |layout| layout.check().is_ok())
 }

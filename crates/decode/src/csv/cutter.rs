@@ -111,11 +111,8 @@ impl RowCutter {
         out: &mut impl FnMut(Bytes) -> Result<(), E>,
     ) -> Result<(), E> {
         while !input.is_empty() {
-            let taken = if self.buffer.len() < self.target_bytes {
-                self.fill(input, out)?
-            } else {
-                self.lengthen(input, out)?
-            };
+            let taken =
+                if self.buffer.len() < self.target_bytes { self.fill(input, out)? } else { self.lengthen(input, out)? };
             input = &input[taken..];
         }
         Ok(())
@@ -147,11 +144,7 @@ impl RowCutter {
     ) -> Result<usize, E> {
         let room = self.max_row_bytes - self.buffer.len();
         if room == 0 {
-            return Err(CutError::RowTooLong {
-                offset: self.offset,
-                max_row_bytes: self.max_row_bytes,
-            }
-            .into());
+            return Err(CutError::RowTooLong { offset: self.offset, max_row_bytes: self.max_row_bytes }.into());
         }
         let piece = &input[..room.min(input.len())];
         let Some(end) = self.scanner.first_row_end(piece) else {
@@ -230,13 +223,7 @@ mod tests {
         let mut text = "\u{feff}a,b\n\"".to_owned();
         text.push_str(&"x\n".repeat(100));
         let error = cut_with(&[text.as_bytes()], 16, 64).unwrap_err();
-        assert_eq!(
-            error,
-            CutError::RowTooLong {
-                offset: 7,
-                max_row_bytes: 64
-            }
-        );
+        assert_eq!(error, CutError::RowTooLong { offset: 7, max_row_bytes: 64 });
         assert!(error.to_string().contains("begins at byte 7"));
     }
 
@@ -262,9 +249,6 @@ mod tests {
             }
         }
         let mut cutter = RowCutter::new(&CsvLayout::default(), 4, 64);
-        assert_eq!(
-            cutter.push(b"a\nb\nc\nd\n", &mut |_| Err(Stop::Enough)),
-            Err(Stop::Enough)
-        );
+        assert_eq!(cutter.push(b"a\nb\nc\nd\n", &mut |_| Err(Stop::Enough)), Err(Stop::Enough));
     }
 }

@@ -30,11 +30,7 @@ pub enum HeaderError {
     #[error("the header names {} more than once", listed(.names))]
     Duplicates { names: Vec<String> },
     #[error("{}", say_missing(.missing, .found, *.delimiter))]
-    Missing {
-        missing: Vec<MissingColumn>,
-        found: Vec<String>,
-        delimiter: u8,
-    },
+    Missing { missing: Vec<MissingColumn>, found: Vec<String>, delimiter: u8 },
 }
 
 impl Header {
@@ -52,17 +48,10 @@ impl Header {
         rows.advance();
         let names = read_names(layout, chunk, &rows)?;
 
-        let mut sorted: Vec<&str> = names
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
-            .collect();
+        let mut sorted: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
         sorted.sort_unstable();
-        let mut duplicates: Vec<String> = sorted
-            .windows(2)
-            .filter(|pair| pair[0] == pair[1])
-            .map(|pair| pair[0].to_owned())
-            .collect();
+        let mut duplicates: Vec<String> =
+            sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].to_owned()).collect();
         duplicates.dedup();
         if !duplicates.is_empty() {
             return Err(HeaderError::Duplicates { names: duplicates });
@@ -85,18 +74,11 @@ impl Header {
         let missing: Vec<MissingColumn> = contract
             .iter()
             .filter(|column| column.required && self.position(&column.from).is_none())
-            .map(|column| MissingColumn {
-                from: column.from.clone(),
-                nearest: self.nearest(&column.from),
-            })
+            .map(|column| MissingColumn { from: column.from.clone(), nearest: self.nearest(&column.from) })
             .collect();
         if !missing.is_empty() {
             let found = self.names.clone();
-            return Err(HeaderError::Missing {
-                missing,
-                found,
-                delimiter: layout.delimiter,
-            });
+            return Err(HeaderError::Missing { missing, found, delimiter: layout.delimiter });
         }
         let is_unknown = |name: &&String| !contract.iter().any(|column| column.from == **name);
         Ok(self.names.iter().filter(is_unknown).cloned().collect())
@@ -117,9 +99,7 @@ impl Header {
 }
 
 fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<String>, HeaderError> {
-    let broken = |index: usize, what: &str| HeaderError::Broken {
-        reason: format!("name {}: {what}", index + 1),
-    };
+    let broken = |index: usize, what: &str| HeaderError::Broken { reason: format!("name {}: {what}", index + 1) };
     if rows.row().unclosed {
         return Err(broken(rows.row().cell_count - 1, "a quote is never closed"));
     }
@@ -142,10 +122,7 @@ fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<Strin
 
 /// Without what people mix up: case, blanks, underscores, hyphens, dots.
 fn fold(name: &str) -> String {
-    name.chars()
-        .filter(|c| !c.is_whitespace() && !"_-.".contains(*c))
-        .flat_map(char::to_lowercase)
-        .collect()
+    name.chars().filter(|c| !c.is_whitespace() && !"_-.".contains(*c)).flat_map(char::to_lowercase).collect()
 }
 
 fn say_missing(missing: &[MissingColumn], found: &[String], delimiter: u8) -> String {
@@ -172,12 +149,7 @@ mod tests {
     use crate::contract::ColumnType;
 
     fn column(name: &str, required: bool) -> Column {
-        Column {
-            name: name.into(),
-            from: name.into(),
-            column_type: ColumnType::String,
-            required,
-        }
+        Column { name: name.into(), from: name.into(), column_type: ColumnType::String, required }
     }
 
     fn read(text: &str) -> Result<(Vec<String>, usize), HeaderError> {
@@ -222,19 +194,12 @@ mod tests {
             "the header cannot be read: name 2: a quote is never closed"
         );
         let error = Header::read(&CsvLayout::default(), b"caf\xe9,b\n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the header cannot be read: name 1: `caf\\xe9` is not valid UTF-8"
-        );
+        assert_eq!(error.to_string(), "the header cannot be read: name 1: `caf\\xe9` is not valid UTF-8");
     }
 
     #[test]
     fn all_missing_columns_are_named_at_once() {
-        let contract = [
-            column("dep_delay", true),
-            column("distance", true),
-            column("note", false),
-        ];
+        let contract = [column("dep_delay", true), column("distance", true), column("note", false)];
         let error = check("Dep Delay,carrier\n", &contract).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -245,9 +210,7 @@ mod tests {
     #[test]
     fn near_misses_are_few_letters_away() {
         let nearest = |wanted: &str| {
-            let header = Header {
-                names: ["carrier", "distanz", "x", ""].map(String::from).to_vec(),
-            };
+            let header = Header { names: ["carrier", "distanz", "x", ""].map(String::from).to_vec() };
             header.nearest(wanted)
         };
         assert_eq!(nearest("carier").as_deref(), Some("carrier"));
@@ -259,17 +222,11 @@ mod tests {
     #[test]
     fn a_wrong_delimiter_is_suspected_aloud() {
         let error = check("a;b;c\n", &[column("a", true)]).unwrap_err();
-        assert!(
-            error.to_string().ends_with("; is the delimiter `;` rather than `,`?"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with("; is the delimiter `;` rather than `,`?"), "{error}");
     }
 
     #[test]
     fn names_that_the_contract_does_not_know_are_reported() {
-        assert_eq!(
-            check("a,b,c\n", &[column("b", true), column("z", false)]).unwrap(),
-            ["a", "c"]
-        );
+        assert_eq!(check("a,b,c\n", &[column("b", true), column("z", false)]).unwrap(), ["a", "c"]);
     }
 }

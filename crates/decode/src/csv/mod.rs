@@ -36,11 +36,7 @@ pub struct CsvLayout {
 
 impl Default for CsvLayout {
     fn default() -> Self {
-        Self {
-            delimiter: b',',
-            quote: b'"',
-            null_values: vec![String::new()],
-        }
+        Self { delimiter: b',', quote: b'"', null_values: vec![String::new()] }
     }
 }
 
@@ -86,11 +82,7 @@ mod tests {
 
     #[test]
     fn a_layout_that_could_not_be_read_is_refused() {
-        let layout = |delimiter, quote| CsvLayout {
-            delimiter,
-            quote,
-            ..CsvLayout::default()
-        };
+        let layout = |delimiter, quote| CsvLayout { delimiter, quote, ..CsvLayout::default() };
         assert_eq!(layout(b';', b'\'').check(), Ok(()));
         assert_eq!(layout(b'"', b'"').check(), Err(LayoutError::DelimiterIsQuote));
         assert_eq!(layout(b'\r', b'"').check(), Err(LayoutError::LineEnd("the delimiter")));

@@ -70,9 +70,7 @@ impl<'a> Rows<'a> {
     fn scan_block(&mut self) {
         self.marks = match self.blocks.get(self.block_start / BLOCK) {
             Some(block) => self.scanner.scan(block),
-            None => self
-                .scanner
-                .scan_short(&self.bytes[self.block_start.min(self.bytes.len())..]),
+            None => self.scanner.scan_short(&self.bytes[self.block_start.min(self.bytes.len())..]),
         };
     }
 
@@ -110,14 +108,7 @@ impl<'a> Rows<'a> {
             let end = line_feed - usize::from(is_crlf);
             self.next_start = line_feed + 1;
             if end > start {
-                self.end_row(Row {
-                    start,
-                    end,
-                    cell_count,
-                    quoted,
-                    stray,
-                    unclosed: false,
-                });
+                self.end_row(Row { start, end, cell_count, quoted, stray, unclosed: false });
                 return true;
             }
             start = self.next_start;
@@ -183,11 +174,7 @@ impl<'a> Rows<'a> {
 
     #[inline]
     fn bounds(&self, index: usize) -> (usize, usize) {
-        let start = if index == 0 {
-            self.row.start
-        } else {
-            self.cell_ends[index - 1] as usize + 1
-        };
+        let start = if index == 0 { self.row.start } else { self.cell_ends[index - 1] as usize + 1 };
         (start, self.cell_ends[index] as usize)
     }
 
@@ -200,14 +187,7 @@ impl<'a> Rows<'a> {
         if start == end {
             return false;
         }
-        self.end_row(Row {
-            start,
-            end,
-            cell_count,
-            quoted,
-            stray,
-            unclosed: self.scanner.is_inside(),
-        });
+        self.end_row(Row { start, end, cell_count, quoted, stray, unclosed: self.scanner.is_inside() });
         true
     }
 
@@ -217,10 +197,7 @@ impl<'a> Rows<'a> {
         if let Some(end) = self.cell_ends.get_mut(row.cell_count) {
             *end = row.end as u32;
         }
-        self.row = Row {
-            cell_count: row.cell_count + 1,
-            ..row
-        };
+        self.row = Row { cell_count: row.cell_count + 1, ..row };
     }
 
     /// Keeps the places of the delimiters; returns how many the row then has.

@@ -41,12 +41,7 @@ pub(super) struct Scanner {
 impl Scanner {
     /// At the start of a row.
     pub fn new(layout: &CsvLayout) -> Self {
-        Self {
-            delimiter: layout.delimiter,
-            quote: layout.quote,
-            inside: false,
-            may_open: true,
-        }
+        Self { delimiter: layout.delimiter, quote: layout.quote, inside: false, may_open: true }
     }
 
     /// Whether the bytes seen so far end inside quotes.
@@ -126,18 +121,10 @@ impl Scanner {
         let last = length - 1;
         if quotes == 0 {
             if self.inside {
-                return Marks {
-                    quoted: true,
-                    ..Marks::default()
-                };
+                return Marks { quoted: true, ..Marks::default() };
             }
             self.may_open = (delimiters | line_feeds) >> last & 1 == 1;
-            return Marks {
-                delimiters,
-                row_ends: line_feeds,
-                quoted: false,
-                stray: false,
-            };
+            return Marks { delimiters, row_ends: line_feeds, quoted: false, stray: false };
         }
         let inside = running_xor(quotes) ^ if self.inside { u64::MAX } else { 0 };
         let opening = quotes & inside;
@@ -147,21 +134,13 @@ impl Scanner {
         }
         self.inside = inside >> last & 1 == 1;
         self.may_open = lets_open >> last & 1 == 1;
-        Marks {
-            delimiters: delimiters & !inside,
-            row_ends: line_feeds & !inside,
-            quoted: true,
-            stray: false,
-        }
+        Marks { delimiters: delimiters & !inside, row_ends: line_feeds & !inside, quoted: true, stray: false }
     }
 
     /// The grammar itself, byte by byte.
     #[cold]
     fn walk(&mut self, bytes: &[u8]) -> Marks {
-        let mut marks = Marks {
-            quoted: self.inside,
-            ..Marks::default()
-        };
+        let mut marks = Marks { quoted: self.inside, ..Marks::default() };
         for (index, &byte) in bytes.iter().enumerate() {
             marks.quoted |= byte == self.quote;
             if self.inside {

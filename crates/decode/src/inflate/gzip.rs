@@ -73,9 +73,7 @@ impl Gunzip {
     pub fn finish(self) -> Result<(), InflateError> {
         match self.place {
             Place::Before { first: false, seen: 0 } | Place::Padding => Ok(()),
-            _ => Err(InflateError::Truncated {
-                compressed_bytes: self.consumed_bytes,
-            }),
+            _ => Err(InflateError::Truncated { compressed_bytes: self.consumed_bytes }),
         }
     }
 
@@ -93,11 +91,7 @@ impl Gunzip {
             return Ok(());
         }
         if byte != MAGIC[seen] {
-            let error = if first {
-                InflateError::NotGzip
-            } else {
-                self.trailing_garbage()
-            };
+            let error = if first { InflateError::NotGzip } else { self.trailing_garbage() };
             return Err(error.into());
         }
         if seen + 1 < MAGIC.len() {
@@ -120,9 +114,7 @@ impl Gunzip {
         let mut taken = 0;
         loop {
             let (in_before, out_before) = (self.decompress.total_in(), self.decompress.total_out());
-            let result = self
-                .decompress
-                .decompress(&input[taken..], &mut self.piece, FlushDecompress::None);
+            let result = self.decompress.decompress(&input[taken..], &mut self.piece, FlushDecompress::None);
             let consumed = (self.decompress.total_in() - in_before) as usize;
             let produced = (self.decompress.total_out() - out_before) as usize;
             taken += consumed;
@@ -150,35 +142,23 @@ impl Gunzip {
     }
 
     fn check_limits(&self) -> Result<(), InflateError> {
-        let InflateLimits {
-            max_output_bytes,
-            max_ratio,
-        } = self.limits;
+        let InflateLimits { max_output_bytes, max_ratio } = self.limits;
         let (compressed_bytes, output_bytes) = (self.consumed_bytes, self.output_bytes);
         if output_bytes > max_output_bytes {
             return Err(InflateError::TooLarge { max_output_bytes });
         }
         if output_bytes > RATIO_FROM_BYTES && output_bytes / max_ratio.max(1) > compressed_bytes {
-            return Err(InflateError::TooDense {
-                compressed_bytes,
-                output_bytes,
-                max_ratio,
-            });
+            return Err(InflateError::TooDense { compressed_bytes, output_bytes, max_ratio });
         }
         Ok(())
     }
 
     fn damaged(&self, detail: &'static str) -> InflateError {
-        InflateError::Damaged {
-            compressed_bytes: self.consumed_bytes,
-            detail,
-        }
+        InflateError::Damaged { compressed_bytes: self.consumed_bytes, detail }
     }
 
     fn trailing_garbage(&self) -> InflateError {
-        InflateError::TrailingGarbage {
-            compressed_bytes: self.consumed_bytes,
-        }
+        InflateError::TrailingGarbage { compressed_bytes: self.consumed_bytes }
     }
 }
 
@@ -237,16 +217,11 @@ mod tests {
     #[test]
     fn anything_else_behind_the_last_member_is_refused() {
         let member = gzip(b"text");
-        let error = InflateError::TrailingGarbage {
-            compressed_bytes: member.len() as u64,
-        };
+        let error = InflateError::TrailingGarbage { compressed_bytes: member.len() as u64 };
         assert_eq!(inflate(&[&member[..], b"x"].concat()), Err(error.clone()));
         assert_eq!(inflate(&[&member[..], b"\0\0x"].concat()), Err(error.clone()));
         assert_eq!(inflate(&[&member[..], b"\0\0", &member].concat()), Err(error));
-        assert!(matches!(
-            inflate(&[&member[..], b"\x1fx"].concat()),
-            Err(InflateError::TrailingGarbage { .. })
-        ));
+        assert!(matches!(inflate(&[&member[..], b"\x1fx"].concat()), Err(InflateError::TrailingGarbage { .. })));
     }
 
     #[test]
@@ -254,12 +229,7 @@ mod tests {
         let member = gzip(b"some text, some more text, and yet some more text");
         for length in 0..member.len() {
             let error = inflate(&member[..length]).unwrap_err();
-            assert_eq!(
-                error,
-                InflateError::Truncated {
-                    compressed_bytes: length as u64
-                }
-            );
+            assert_eq!(error, InflateError::Truncated { compressed_bytes: length as u64 });
         }
         let error = inflate(&[&member[..], &member[..20]].concat()).unwrap_err();
         assert_eq!(
@@ -291,10 +261,7 @@ mod tests {
     #[test]
     fn a_file_that_grows_too_much_is_refused_before_it_is_handed_out() {
         let file = gzip(&vec![b'x'; 1 << 20]);
-        let limits = |max_output_bytes, max_ratio| InflateLimits {
-            max_output_bytes,
-            max_ratio,
-        };
+        let limits = |max_output_bytes, max_ratio| InflateLimits { max_output_bytes, max_ratio };
         assert_eq!(inflate_with([&file[..]], limits(1 << 20, 10)).unwrap().len(), 1 << 20);
         let max_output_bytes = (1 << 20) - 1;
         assert_eq!(
@@ -303,10 +270,7 @@ mod tests {
         );
         let bomb = gzip(&vec![0; 65 << 20]);
         let error = inflate_with([&bomb[..]], limits(u64::MAX, 900)).unwrap_err();
-        assert!(
-            matches!(error, InflateError::TooDense { max_ratio: 900, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, InflateError::TooDense { max_ratio: 900, .. }), "{error}");
     }
 
     proptest! {

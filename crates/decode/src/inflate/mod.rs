@@ -49,10 +49,7 @@ pub struct InflateLimits {
 impl Default for InflateLimits {
     /// 256 GiB, and 1,000 to 1: deflate reaches 1,032 with zeros, rows of a partner hardly ever 100.
     fn default() -> Self {
-        Self {
-            max_output_bytes: 256 << 30,
-            max_ratio: 1000,
-        }
+        Self { max_output_bytes: 256 << 30, max_ratio: 1000 }
     }
 }
 
@@ -67,10 +64,7 @@ pub enum InflateError {
     #[error("the gzip stream ends in the middle, after {compressed_bytes} compressed bytes: the file was cut off")]
     Truncated { compressed_bytes: u64 },
     #[error("the gzip stream is damaged within its first {compressed_bytes} compressed bytes: {detail}")]
-    Damaged {
-        compressed_bytes: u64,
-        detail: &'static str,
-    },
+    Damaged { compressed_bytes: u64, detail: &'static str },
     #[error("after {compressed_bytes} compressed bytes the gzip stream is over, but something else follows")]
     TrailingGarbage { compressed_bytes: u64 },
     #[error("the file grows beyond {max_output_bytes} bytes when decompressed, which is the limit")]
@@ -79,11 +73,7 @@ pub enum InflateError {
         "{compressed_bytes} compressed bytes grew to {output_bytes}, more than {max_ratio} to 1: this looks like a \
          decompression bomb"
     )]
-    TooDense {
-        compressed_bytes: u64,
-        output_bytes: u64,
-        max_ratio: u64,
-    },
+    TooDense { compressed_bytes: u64, output_bytes: u64, max_ratio: u64 },
 }
 
 /// Decompresses one file, from its first byte to its last.

@@ -23,10 +23,7 @@ const GZIP: &[u8] = b"\x1f\x8b";
 const FORMATS: [(&[u8], &str); 10] = [
     (GZIP, "compressed with gzip a second time"),
     (b"PK\x05\x06", "an empty zip archive"),
-    (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "an Office document, such as an .xls workbook",
-    ),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document, such as an .xls workbook"),
     (b"-----BEGIN PGP ", "encrypted or signed with PGP"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
     (b"BZh", "compressed with bzip2"),
@@ -44,9 +41,7 @@ pub fn sniff(first_bytes: &[u8], declared: Compression) -> Result<(), Refusal> {
         Compression::None if is_gzip => Err(Refusal::GzipUnderPlainName),
         Compression::None => sniff_text(first_bytes),
         Compression::Gzip if is_gzip || first_bytes.is_empty() || first_bytes == &GZIP[..1] => Ok(()),
-        Compression::Gzip => Err(Refusal::NoGzip {
-            what: known_format(first_bytes).unwrap_or("something else"),
-        }),
+        Compression::Gzip => Err(Refusal::NoGzip { what: known_format(first_bytes).unwrap_or("something else") }),
     }
 }
 
@@ -68,19 +63,12 @@ fn known_format(first_bytes: &[u8]) -> Option<&'static str> {
     if first_bytes.starts_with(b"PK\x03\x04") {
         let holds = |name: &[u8]| memchr::memmem::find(first_bytes, name).is_some();
         let is_workbook = holds(b"[Content_Types].xml") || holds(b"xl/");
-        return Some(if is_workbook {
-            "an .xlsx workbook"
-        } else {
-            "a zip archive"
-        });
+        return Some(if is_workbook { "an .xlsx workbook" } else { "a zip archive" });
     }
     if is_pgp_message(first_bytes) {
         return Some("encrypted with PGP");
     }
-    FORMATS
-        .iter()
-        .find(|(magic, _)| first_bytes.starts_with(magic))
-        .map(|(_, what)| *what)
+    FORMATS.iter().find(|(magic, _)| first_bytes.starts_with(magic)).map(|(_, what)| *what)
 }
 
 /// A PGP message begins with the packet of an encrypted session key: a tag (RFC 9580, 4.2), a length, a version. None
@@ -108,23 +96,10 @@ mod tests {
 
     #[test]
     fn text_in_utf_8_passes() {
-        for text in [
-            "",
-            "a",
-            "a,b\n1,2\n",
-            "\u{feff}a,b\n",
-            "Ã\u{4},b\n",
-            "état,b\n",
-            "PK,name\n",
-            "PAR,x\n",
-        ] {
+        for text in ["", "a", "a,b\n1,2\n", "\u{feff}a,b\n", "Ã\u{4},b\n", "état,b\n", "PK,name\n", "PAR,x\n"] {
             assert_eq!(sniff(text.as_bytes(), Compression::None), Ok(()), "{text}");
         }
-        assert_eq!(
-            sniff(b"caf\xe9,b\n", Compression::None),
-            Ok(()),
-            "rows with such cells are bad, not the file"
-        );
+        assert_eq!(sniff(b"caf\xe9,b\n", Compression::None), Ok(()), "rows with such cells are bad, not the file");
     }
 
     #[test]
@@ -153,10 +128,7 @@ mod tests {
     #[test]
     fn what_is_no_text_is_called_by_its_name() {
         let workbook = b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0........[Content_Types].xml";
-        assert_eq!(
-            refusal(workbook, Compression::None),
-            "the file is an .xlsx workbook; plain text and gzip are read"
-        );
+        assert_eq!(refusal(workbook, Compression::None), "the file is an .xlsx workbook; plain text and gzip are read");
         for (first_bytes, what) in [
             (&b"PK\x03\x04\x14\0\0\0data.csv"[..], "zip"),
             (b"-----BEGIN PGP MESSAGE-----\n", "PGP"),
@@ -177,11 +149,6 @@ mod tests {
 
     #[test]
     fn gzip_inside_gzip_is_refused() {
-        assert!(
-            sniff_text(b"\x1f\x8b\x08")
-                .unwrap_err()
-                .to_string()
-                .contains("a second time")
-        );
+        assert!(sniff_text(b"\x1f\x8b\x08").unwrap_err().to_string().contains("a second time"));
     }
 }

@@ -32,11 +32,7 @@ impl Timestamp {
         };
         let micros = self.local_micros - i64::from(offset_seconds) * MICROS_PER_SECOND;
         let calendar = FIRST_DAY * MICROS_PER_DAY..(LAST_DAY + 1) * MICROS_PER_DAY;
-        if calendar.contains(&micros) {
-            Ok(micros)
-        } else {
-            Err(YEAR_OUT_OF_RANGE)
-        }
+        if calendar.contains(&micros) { Ok(micros) } else { Err(YEAR_OUT_OF_RANGE) }
     }
 }
 
@@ -77,10 +73,7 @@ pub(crate) fn parse_timestamp(text: &[u8]) -> Result<Timestamp, Misfit> {
         return Err(NO_SUCH_TIME);
     }
     let seconds = i64::from(days) * SECONDS_PER_DAY + i64::from(hour * 3600 + minute * 60 + second);
-    Ok(Timestamp {
-        local_micros: seconds * MICROS_PER_SECOND + micros,
-        offset_seconds,
-    })
+    Ok(Timestamp { local_micros: seconds * MICROS_PER_SECOND + micros, offset_seconds })
 }
 
 /// `.` and one to nine digits, or nothing; returns microseconds and what follows.
@@ -195,25 +188,10 @@ mod tests {
         assert_eq!(parse_date(b"1970-01-01"), Ok(0));
         assert_eq!(parse_date(b"2013-01-01"), Ok(15_706));
         assert_eq!(parse_date(b"1969-12-31"), Ok(-1));
-        for text in [
-            "",
-            "2013-1-01",
-            "2013/01/01",
-            "20130101",
-            "2013-01-01 ",
-            "2013-01-0x",
-            "2013-01-011",
-        ] {
+        for text in ["", "2013-1-01", "2013/01/01", "20130101", "2013-01-01 ", "2013-01-0x", "2013-01-011"] {
             assert_eq!(parse_date(text.as_bytes()), Err(Misfit::Form), "{text}");
         }
-        for text in [
-            "2013-02-29",
-            "2013-13-01",
-            "2013-00-10",
-            "2013-04-31",
-            "1900-02-29",
-            "2013-01-00",
-        ] {
+        for text in ["2013-02-29", "2013-13-01", "2013-00-10", "2013-04-31", "1900-02-29", "2013-01-00"] {
             assert_eq!(parse_date(text.as_bytes()), Err(NO_SUCH_DAY), "{text}");
         }
         assert_eq!(parse_date(b"0000-01-01"), Err(YEAR_OUT_OF_RANGE));

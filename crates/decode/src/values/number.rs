@@ -29,16 +29,10 @@ fn parse_long_int64(negative: bool, digits: &[u8]) -> Result<i64, Misfit> {
     // Downwards, as there is one negative number more.
     let mut number = 0_i64;
     for &byte in digits {
-        let next = number
-            .checked_mul(10)
-            .and_then(|number| number.checked_sub(i64::from(byte - b'0')));
+        let next = number.checked_mul(10).and_then(|number| number.checked_sub(i64::from(byte - b'0')));
         number = next.ok_or(OUT_OF_RANGE)?;
     }
-    if negative {
-        Ok(number)
-    } else {
-        number.checked_neg().ok_or(OUT_OF_RANGE)
-    }
+    if negative { Ok(number) } else { number.checked_neg().ok_or(OUT_OF_RANGE) }
 }
 
 const OUT_OF_RANGE: Misfit = Misfit::Limits("out of range");
@@ -111,18 +105,7 @@ mod tests {
         assert_eq!(parse_int64(b"-9223372036854775808"), Ok(i64::MIN));
         assert_eq!(parse_int64(b"9223372036854775807"), Ok(i64::MAX));
         assert_eq!(parse_int64(b"0000000000000000000000001"), Ok(1));
-        for text in [
-            "",
-            "-",
-            "+-1",
-            "12.0",
-            "1e3",
-            "1 2",
-            "0x1",
-            "1_000",
-            "٣",
-            "1234567890123456789x",
-        ] {
+        for text in ["", "-", "+-1", "12.0", "1e3", "1 2", "0x1", "1_000", "٣", "1234567890123456789x"] {
             assert_eq!(parse_int64(text.as_bytes()), Err(Misfit::Form), "{text}");
         }
         for text in ["9223372036854775808", "-9223372036854775809", "99999999999999999999999"] {
@@ -132,27 +115,15 @@ mod tests {
 
     #[test]
     fn a_float64_has_a_point_and_an_exponent_and_is_finite() {
-        for (text, number) in [
-            ("1", 1.0),
-            ("-.5", -0.5),
-            ("2.", 2.0),
-            ("+1.5e3", 1500.0),
-            ("1E-2", 0.01),
-            ("-0", 0.0),
-        ] {
+        for (text, number) in [("1", 1.0), ("-.5", -0.5), ("2.", 2.0), ("+1.5e3", 1500.0), ("1E-2", 0.01), ("-0", 0.0)]
+        {
             assert_eq!(parse_float64(text.as_bytes()), Ok(number), "{text}");
         }
-        for text in [
-            "", ".", "-", "1,5", "1.2.3", "e5", "0x10", "1f", " 1", "1_0", "\u{ff11}",
-        ] {
+        for text in ["", ".", "-", "1,5", "1.2.3", "e5", "0x10", "1f", " 1", "1_0", "\u{ff11}"] {
             assert_eq!(parse_float64(text.as_bytes()), Err(Misfit::Form), "{text}");
         }
         for text in ["nan", "NaN", "inf", "-Infinity"] {
-            assert_eq!(
-                parse_float64(text.as_bytes()),
-                Err(Misfit::Limits("not finite")),
-                "{text}"
-            );
+            assert_eq!(parse_float64(text.as_bytes()), Err(Misfit::Limits("not finite")), "{text}");
         }
         assert_eq!(parse_float64(b"1e999"), Err(OUT_OF_RANGE));
     }

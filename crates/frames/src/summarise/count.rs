@@ -35,13 +35,7 @@ impl Plan {
     pub(super) fn look(&self, views: &Views, rejections: &mut Rejections) -> PolarsResult<()> {
         let filter = self.filter.map(|slot| views.column(slot)).transpose()?;
         let passes = |row: usize| filter.as_ref().is_none_or(|filter| filter.is_true(row));
-        for Key {
-            name,
-            expression,
-            key_type,
-            slot,
-        } in &self.keys
-        {
+        for Key { name, expression, key_type, slot } in &self.keys {
             let column = views.column(*slot)?;
             if column.may_hold_nulls() {
                 rejections.reject_unless(
@@ -93,11 +87,7 @@ impl Plan {
     /// The number of each row's group.
     fn group(&self, views: &Views, rejections: &Rejections, part: &mut Part) -> PolarsResult<Vec<u32>> {
         let filter = self.filter.map(|slot| views.column(slot)).transpose()?;
-        let keys: Vec<ColumnView> = self
-            .keys
-            .iter()
-            .map(|key| views.column(key.slot))
-            .collect::<PolarsResult<_>>()?;
+        let keys: Vec<ColumnView> = self.keys.iter().map(|key| views.column(key.slot)).collect::<PolarsResult<_>>()?;
         let mut packed = Vec::with_capacity(64);
         let groups = (0..rejections.row_count)
             .map(|row| {

@@ -48,11 +48,7 @@ pub enum SummariseError {
     #[error("an expression over feed `{feed}` fails for some row: {reason}; write TRY_CAST where values may not fit")]
     Expression { feed: String, reason: String },
     #[error("a chunk of feed `{feed}` was decoded to {found} columns where {expected} were asked for")]
-    Columns {
-        feed: String,
-        expected: usize,
-        found: usize,
-    },
+    Columns { feed: String, expected: usize, found: usize },
 }
 
 /// What one chunk contributes.
@@ -110,14 +106,7 @@ impl Summariser {
             .filter(|(_, column)| computed.iter().any(|(expr, _)| reads(expr, &column.name)))
             .map(|(position, column)| (position, PlSmallStr::from_str(&column.name)))
             .collect();
-        Ok(Summariser {
-            feed: feed.to_owned(),
-            column_count: columns.len(),
-            computed,
-            read,
-            rules,
-            plans,
-        })
+        Ok(Summariser { feed: feed.to_owned(), column_count: columns.len(), computed, read, rules, plans })
     }
 
     /// The parts of one chunk's good rows. Several threads may call it at once.
@@ -134,10 +123,7 @@ impl Summariser {
             reason: error.to_string().lines().next().unwrap_or_default().to_owned(),
         };
         let evaluated = self.evaluate(chunk).map_err(failed)?;
-        let views = Views {
-            chunk,
-            evaluated: &evaluated,
-        };
+        let views = Views { chunk, evaluated: &evaluated };
         let mut rejections = Rejections::new(chunk.good_row_count());
         for (name, slot) in &self.rules {
             let holds = views.column(*slot).map_err(failed)?;
@@ -153,25 +139,16 @@ impl Summariser {
             .map(|plan| plan.count(&views, &rejections))
             .collect::<PolarsResult<_>>()
             .map_err(failed)?;
-        Ok(ChunkSummary {
-            parts,
-            rejected: rejections.into_rows(chunk),
-        })
+        Ok(ChunkSummary { parts, rejected: rejections.into_rows(chunk) })
     }
 
     fn evaluate(&self, chunk: &DecodedChunk) -> PolarsResult<Vec<(Series, OutputType)>> {
         if self.computed.is_empty() {
             return Ok(Vec::new());
         }
-        let names: Vec<String> = (0..self.computed.len())
-            .map(|number| format!("\u{1}{number}"))
-            .collect();
-        let outputs: Vec<Expr> = self
-            .computed
-            .iter()
-            .zip(&names)
-            .map(|((expr, _), name)| expr.clone().alias(name.as_str()))
-            .collect();
+        let names: Vec<String> = (0..self.computed.len()).map(|number| format!("\u{1}{number}")).collect();
+        let outputs: Vec<Expr> =
+            self.computed.iter().zip(&names).map(|((expr, _), name)| expr.clone().alias(name.as_str())).collect();
         // `with_columns`, since `select` would make a frame of one row where all outputs are literals. Without the
         // optimisations for whole queries, which cost more than they find in one step.
         let frame = frame_of(chunk, &self.read)?
@@ -191,6 +168,5 @@ impl Summariser {
 }
 
 fn reads(expr: &Expr, column: &str) -> bool {
-    expr.into_iter()
-        .any(|node| matches!(node, Expr::Column(name) if name.as_str() == column))
+    expr.into_iter().any(|node| matches!(node, Expr::Column(name) if name.as_str() == column))
 }

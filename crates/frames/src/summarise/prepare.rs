@@ -47,12 +47,7 @@ pub(super) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     pub(super) fn new(feed: &'a str, columns: &'a [ContractColumn]) -> Planner<'a> {
-        Planner {
-            feed,
-            columns,
-            computed: Vec::new(),
-            known: HashMap::new(),
-        }
+        Planner { feed, columns, computed: Vec::new(), known: HashMap::new() }
     }
 
     pub(super) fn slot(&mut self, subject: &str, sql: &str) -> Result<(Slot, OutputType), PlanError> {
@@ -83,20 +78,11 @@ impl<'a> Planner<'a> {
         if found == wanted {
             return Ok(());
         }
-        Err(self.error(
-            subject,
-            sql,
-            format!("is {} where the plan says {}", found.name(), wanted.name()),
-        ))
+        Err(self.error(subject, sql, format!("is {} where the plan says {}", found.name(), wanted.name())))
     }
 
     fn error(&self, subject: &str, sql: &str, reason: String) -> PlanError {
-        PlanError {
-            feed: self.feed.to_owned(),
-            subject: subject.to_owned(),
-            sql: sql.to_owned(),
-            reason,
-        }
+        PlanError { feed: self.feed.to_owned(), subject: subject.to_owned(), sql: sql.to_owned(), reason }
     }
 
     pub(super) fn plan(&mut self, plan: &SummaryPlan) -> Result<Plan, PlanError> {
@@ -134,14 +120,7 @@ impl<'a> Planner<'a> {
             }
         }
         let shape = Shape::of(plan);
-        Ok(Plan {
-            table: plan.table.clone(),
-            shape,
-            filter,
-            keys,
-            measures,
-            may_be_infinite,
-        })
+        Ok(Plan { table: plan.table.clone(), shape, filter, keys, measures, may_be_infinite })
     }
 
     fn measure(

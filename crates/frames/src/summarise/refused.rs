@@ -14,11 +14,7 @@ pub(super) struct Rejections {
 
 impl Rejections {
     pub(super) fn new(row_count: usize) -> Rejections {
-        Rejections {
-            row_count,
-            refused: Vec::new(),
-            reasons: Vec::new(),
-        }
+        Rejections { row_count, refused: Vec::new(), reasons: Vec::new() }
     }
 
     #[inline]
@@ -49,10 +45,7 @@ impl Rejections {
                 while undecoded.next_if(|row| *row <= position + passed).is_some() {
                     passed += 1;
                 }
-                RejectedRow {
-                    row: (position + passed) as u32,
-                    reason,
-                }
+                RejectedRow { row: (position + passed) as u32, reason }
             })
             .collect()
     }

@@ -47,22 +47,14 @@ pub struct Lease {
 
 impl Connections {
     pub fn new(path: PathBuf) -> Self {
-        Connections {
-            path,
-            idle: Arc::default(),
-        }
+        Connections { path, idle: Arc::default() }
     }
 
     /// Waits for the connection; touches no file.
     pub async fn lease(&self, access: Access) -> Lease {
         let mut idle = Arc::clone(&self.idle).lock_owned().await;
         let connection = idle.take();
-        Lease {
-            path: self.path.clone(),
-            access,
-            idle,
-            connection,
-        }
+        Lease { path: self.path.clone(), access, idle, connection }
     }
 
     /// One piece of work on its own.
@@ -96,10 +88,8 @@ impl Lease {
             let found = work(&mut connection)?;
             Ok((connection, found))
         });
-        let (connection, found) = worked.await.map_err(|panic| WarehouseError::Database {
-            operation,
-            source: panic.into(),
-        })??;
+        let (connection, found) =
+            worked.await.map_err(|panic| WarehouseError::Database { operation, source: panic.into() })??;
         self.connection = Some(connection);
         Ok(found)
     }
@@ -112,10 +102,7 @@ impl Lease {
 
 /// Names the operation in which SQLite failed.
 pub fn failed(operation: &'static str) -> impl FnOnce(rusqlite::Error) -> WarehouseError {
-    move |error| WarehouseError::Database {
-        operation,
-        source: error.into(),
-    }
+    move |error| WarehouseError::Database { operation, source: error.into() }
 }
 
 fn open_file(path: &Path, access: &Access) -> Result<Connection, WarehouseError> {

@@ -28,10 +28,7 @@ pub fn schema_version(connection: &Connection) -> Result<i64, WarehouseError> {
     }
     let found: i64 = query_one(connection, include_str!("sql/read_version.sql"), [], operation)?;
     if found > known_version() {
-        return Err(WarehouseError::NewerSchema {
-            found,
-            known: known_version(),
-        });
+        return Err(WarehouseError::NewerSchema { found, known: known_version() });
     }
     Ok(found)
 }
@@ -47,9 +44,7 @@ pub fn require_schema(connection: &Connection, feed: &FeedName) -> Result<(), Wa
 
 pub fn read_unit(connection: &Connection, unit: &FileUnit) -> Result<Option<UnitRecord>, WarehouseError> {
     let operation = "reading the ledger";
-    let mut statement = connection
-        .prepare_cached(include_str!("sql/read_unit.sql"))
-        .map_err(failed(operation))?;
+    let mut statement = connection.prepare_cached(include_str!("sql/read_unit.sql")).map_err(failed(operation))?;
     let mut rows = statement.query([unit.id().as_str()]).map_err(failed(operation))?;
     match rows.next().map_err(failed(operation))? {
         Some(row) => unit_record(row).map(Some),
@@ -64,14 +59,10 @@ pub fn read_units(
     limit: usize,
 ) -> Result<Vec<UnitRecord>, WarehouseError> {
     let operation = "listing the ledger";
-    let mut statement = connection
-        .prepare_cached(include_str!("sql/read_units.sql"))
-        .map_err(failed(operation))?;
+    let mut statement = connection.prepare_cached(include_str!("sql/read_units.sql")).map_err(failed(operation))?;
     let after = after.map_or("", BlobName::as_str);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement
-        .query(params![feed.as_str(), after, limit])
-        .map_err(failed(operation))?;
+    let mut rows = statement.query(params![feed.as_str(), after, limit]).map_err(failed(operation))?;
     let mut units = Vec::new();
     while let Some(row) = rows.next().map_err(failed(operation))? {
         units.push(unit_record(row)?);
@@ -87,58 +78,48 @@ pub fn write_unit(
 ) -> Result<(), rusqlite::Error> {
     let unit_id = record.unit.id();
     let committed_at = time_text(record.committed_at);
-    connection
-        .prepare_cached(include_str!("sql/upsert_unit.sql"))?
-        .execute(params![
-            unit_id.as_str(),
-            record.unit.feed.as_str(),
-            record.unit.blob.as_str(),
-            record.etag.as_str(),
-            record.generation,
-            record.load_id,
-            record.size_bytes,
-            record.sha256.as_ref().map(Sha256::as_str),
-            record.rows_read,
-            record.rows_rejected,
-            record.quarantine,
-            committed_at,
-        ])?;
-    connection
-        .prepare_cached(include_str!("sql/insert_history.sql"))?
-        .execute(params![
-            unit_id.as_str(),
-            record.unit.feed.as_str(),
-            record.unit.blob.as_str(),
-            record.etag.as_str(),
-            record.generation,
-            record.load_id,
-            record.rows_read,
-            record.rows_rejected,
-            committed_at,
-            displaced.map(|old| old.etag.as_str()),
-            displaced.map(|old| old.generation),
-            displaced.map(|old| old.load_id.as_str()),
-        ])?;
+    connection.prepare_cached(include_str!("sql/upsert_unit.sql"))?.execute(params![
+        unit_id.as_str(),
+        record.unit.feed.as_str(),
+        record.unit.blob.as_str(),
+        record.etag.as_str(),
+        record.generation,
+        record.load_id,
+        record.size_bytes,
+        record.sha256.as_ref().map(Sha256::as_str),
+        record.rows_read,
+        record.rows_rejected,
+        record.quarantine,
+        committed_at,
+    ])?;
+    connection.prepare_cached(include_str!("sql/insert_history.sql"))?.execute(params![
+        unit_id.as_str(),
+        record.unit.feed.as_str(),
+        record.unit.blob.as_str(),
+        record.etag.as_str(),
+        record.generation,
+        record.load_id,
+        record.rows_read,
+        record.rows_rejected,
+        committed_at,
+        displaced.map(|old| old.etag.as_str()),
+        displaced.map(|old| old.generation),
+        displaced.map(|old| old.load_id.as_str()),
+    ])?;
     Ok(())
 }
 
 /// The latest generation of a meaning.
 pub fn generation_of(connection: &Connection, meaning: &FeedMeaning) -> Result<Option<i64>, WarehouseError> {
     let key = [meaning.feed.as_str(), meaning.fingerprint.as_str()];
-    query_one(
-        connection,
-        include_str!("sql/read_generation.sql"),
-        key,
-        "reading the generation",
-    )
+    query_one(connection, include_str!("sql/read_generation.sql"), key, "reading the generation")
 }
 
 /// The latest generation of a feed, and the fingerprint that has it.
 pub fn latest_generation(connection: &Connection, feed: &str) -> Result<Option<(i64, String)>, WarehouseError> {
     let operation = "reading the latest generation";
-    let mut statement = connection
-        .prepare_cached(include_str!("sql/read_latest_generation.sql"))
-        .map_err(failed(operation))?;
+    let mut statement =
+        connection.prepare_cached(include_str!("sql/read_latest_generation.sql")).map_err(failed(operation))?;
     let latest = statement.query_row([feed], |row| Ok((row.get(0)?, row.get(1)?)));
     latest.optional().map_err(failed(operation))
 }
@@ -146,23 +127,15 @@ pub fn latest_generation(connection: &Connection, feed: &str) -> Result<Option<(
 /// How every summary table was made, ordered by name.
 pub fn stored_shapes(connection: &Connection) -> Result<Vec<TableShape>, WarehouseError> {
     let operation = "reading the summaries' columns";
-    let mut statement = connection
-        .prepare_cached(include_str!("sql/read_columns.sql"))
-        .map_err(failed(operation))?;
+    let mut statement = connection.prepare_cached(include_str!("sql/read_columns.sql")).map_err(failed(operation))?;
     let mut rows = statement.query([]).map_err(failed(operation))?;
     let mut shapes: Vec<TableShape> = Vec::new();
     while let Some(row) = rows.next().map_err(failed(operation))? {
         let (table, column) = shape_column(row).map_err(failed(operation))?;
-        let column = column.map_err(|source| WarehouseError::Database {
-            operation,
-            source: source.into(),
-        })?;
+        let column = column.map_err(|source| WarehouseError::Database { operation, source: source.into() })?;
         match shapes.last_mut() {
             Some(last) if last.table == table => last.columns.push(column),
-            _ => shapes.push(TableShape {
-                table,
-                columns: vec![column],
-            }),
+            _ => shapes.push(TableShape { table, columns: vec![column] }),
         }
     }
     Ok(shapes)
@@ -175,10 +148,7 @@ pub fn stored_shapes(connection: &Connection) -> Result<Vec<TableShape>, Warehou
 pub fn require_shape(connection: &Connection, plan: &SummaryPlan, feed: &FeedName) -> Result<(), WarehouseError> {
     let wanted = TableShape::of(plan)?;
     let known = stored_shapes(connection)?;
-    if known
-        .iter()
-        .any(|shape| shape.table == wanted.table && shape.agrees_with(&wanted))
-    {
+    if known.iter().any(|shape| shape.table == wanted.table && shape.agrees_with(&wanted)) {
         return Ok(());
     }
     Err(WarehouseError::NotMigrated { feed: feed.clone() })
@@ -191,9 +161,7 @@ pub fn query_one<T: rusqlite::types::FromSql>(
     operation: &'static str,
 ) -> Result<T, WarehouseError> {
     let mut statement = connection.prepare_cached(sql).map_err(failed(operation))?;
-    statement
-        .query_row(parameters, |row| row.get(0))
-        .map_err(failed(operation))
+    statement.query_row(parameters, |row| row.get(0)).map_err(failed(operation))
 }
 
 fn shape_column(row: &Row<'_>) -> Result<(String, Result<ShapeColumn, NotOurs>), rusqlite::Error> {
@@ -201,28 +169,19 @@ fn shape_column(row: &Row<'_>) -> Result<(String, Result<ShapeColumn, NotOurs>),
     let (type_word, merge_word): (String, Option<String>) = (row.get(2)?, row.get(3)?);
     let column = match ColumnKind::from_words(&type_word, merge_word.as_deref()) {
         Some(kind) => Ok(ShapeColumn { name, kind }),
-        None => Err(NotOurs {
-            found: format!("type `{type_word}` of column `{name}`"),
-            expected: "a column's type",
-        }),
+        None => Err(NotOurs { found: format!("type `{type_word}` of column `{name}`"), expected: "a column's type" }),
     };
     Ok((table, column))
 }
 
 fn unit_record(row: &Row<'_>) -> Result<UnitRecord, WarehouseError> {
     let operation = "understanding a unit of the ledger";
-    let named = |error: BadName| WarehouseError::Database {
-        operation,
-        source: error.into(),
-    };
+    let named = |error: BadName| WarehouseError::Database { operation, source: error.into() };
     let text = |position: usize| row.get::<_, String>(position).map_err(failed(operation));
     let number = |position: usize| row.get::<_, i64>(position).map_err(failed(operation));
     let optional = |position: usize| row.get::<_, Option<String>>(position).map_err(failed(operation));
     Ok(UnitRecord {
-        unit: FileUnit {
-            feed: FeedName::new(text(0)?).map_err(named)?,
-            blob: BlobName::new(text(1)?).map_err(named)?,
-        },
+        unit: FileUnit { feed: FeedName::new(text(0)?).map_err(named)?, blob: BlobName::new(text(1)?).map_err(named)? },
         etag: ETag::new(text(2)?).map_err(named)?,
         generation: number(3)?,
         load_id: text(4)?,
@@ -231,9 +190,7 @@ fn unit_record(row: &Row<'_>) -> Result<UnitRecord, WarehouseError> {
         rows_read: number(7)?,
         rows_rejected: number(8)?,
         quarantine: optional(9)?,
-        committed_at: time_of(&text(10)?).map_err(|error| WarehouseError::Database {
-            operation,
-            source: error.into(),
-        })?,
+        committed_at: time_of(&text(10)?)
+            .map_err(|error| WarehouseError::Database { operation, source: error.into() })?,
     })
 }

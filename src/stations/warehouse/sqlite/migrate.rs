@@ -15,44 +15,23 @@ use crate::stations::warehouse::{MigrationReport, Schema, WarehouseError};
 
 pub fn migrate(connection: &mut Connection, schema: &Schema) -> Result<MigrationReport, WarehouseError> {
     let wanted = TableShape::of_all(&schema.summaries)?;
-    connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .map_err(failed("waiting for the lock"))?;
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed("waiting for the lock"))?;
     let mut changes = Vec::new();
     upgrade_fixed_tables(connection, &mut changes)?;
     let feeds_that_lost_parts = make_summaries(connection, &wanted, &mut changes)?;
     give_generations(connection, schema, feeds_that_lost_parts, &mut changes)?;
     let feeds_to_replay = feeds_to_replay(connection, schema)?;
-    connection
-        .execute_batch("COMMIT")
-        .map_err(failed("committing the migration"))?;
-    Ok(MigrationReport {
-        changes,
-        feeds_to_replay,
-    })
+    connection.execute_batch("COMMIT").map_err(failed("committing the migration"))?;
+    Ok(MigrationReport { changes, feeds_to_replay })
 }
 
 /// What `migrate` would run on an empty database. What it would refuse stands in it as a comment.
 pub fn schema_sql(schema: &Schema) -> String {
     let summaries = match TableShape::of_all(&schema.summaries) {
-        Ok(shapes) => shapes
-            .into_iter()
-            .map(|shape| TableSql::new(shape).create())
-            .collect::<Vec<_>>(),
-        Err(refused) => vec![
-            refused
-                .to_string()
-                .lines()
-                .map(|line| format!("-- refused: {line}\n"))
-                .collect(),
-        ],
+        Ok(shapes) => shapes.into_iter().map(|shape| TableSql::new(shape).create()).collect::<Vec<_>>(),
+        Err(refused) => vec![refused.to_string().lines().map(|line| format!("-- refused: {line}\n")).collect()],
     };
-    UPGRADES
-        .iter()
-        .map(|upgrade| (*upgrade).to_owned())
-        .chain(summaries)
-        .collect::<Vec<_>>()
-        .join("\n")
+    UPGRADES.iter().map(|upgrade| (*upgrade).to_owned()).chain(summaries).collect::<Vec<_>>().join("\n")
 }
 
 fn upgrade_fixed_tables(connection: &Connection, changes: &mut Vec<String>) -> Result<(), WarehouseError> {
@@ -64,9 +43,7 @@ fn upgrade_fixed_tables(connection: &Connection, changes: &mut Vec<String>) -> R
     }
     if found < known_version() {
         let sql = include_str!("sql/write_version.sql");
-        connection
-            .execute(sql, params![known_version(), time_text(Utc::now())])
-            .map_err(failed(operation))?;
+        connection.execute(sql, params![known_version(), time_text(Utc::now())]).map_err(failed(operation))?;
     }
     Ok(())
 }
@@ -100,19 +77,14 @@ fn make_summaries(
 fn drop_summary(connection: &Connection, shape: &TableShape) -> Result<Vec<String>, WarehouseError> {
     let operation = "dropping a summary table";
     let table = TableSql::new(shape.clone());
-    let mut statement = connection
-        .prepare(&table.fill(include_str!("sql/read_feeds_with_parts.sql")))
-        .map_err(failed(operation))?;
+    let mut statement =
+        connection.prepare(&table.fill(include_str!("sql/read_feeds_with_parts.sql"))).map_err(failed(operation))?;
     let feeds = statement.query_map([], |row| row.get(0)).map_err(failed(operation))?;
     let feeds = feeds.collect::<Result<Vec<String>, _>>().map_err(failed(operation))?;
     // A statement that is still open would keep the table.
     drop(statement);
-    connection
-        .execute_batch(&table.fill(include_str!("sql/drop_summary.sql")))
-        .map_err(failed(operation))?;
-    connection
-        .execute(include_str!("sql/delete_columns.sql"), [&shape.table])
-        .map_err(failed(operation))?;
+    connection.execute_batch(&table.fill(include_str!("sql/drop_summary.sql"))).map_err(failed(operation))?;
+    connection.execute(include_str!("sql/delete_columns.sql"), [&shape.table]).map_err(failed(operation))?;
     Ok(feeds)
 }
 
@@ -122,25 +94,12 @@ fn create_summary(connection: &Connection, shape: &TableShape) -> Result<(), War
     if taken {
         let reason =
             "the database has something of this name that millrace did not make: rename one of them".to_owned();
-        return Err(WarehouseError::Data {
-            table: shape.table.clone(),
-            reason,
-        });
+        return Err(WarehouseError::Data { table: shape.table.clone(), reason });
     }
-    connection
-        .execute_batch(&TableSql::new(shape.clone()).create())
-        .map_err(failed(operation))?;
+    connection.execute_batch(&TableSql::new(shape.clone()).create()).map_err(failed(operation))?;
     for (position, column) in (0_i64..).zip(&shape.columns) {
-        let words = params![
-            shape.table,
-            position,
-            column.name,
-            column.kind.type_word(),
-            column.kind.merge_word()
-        ];
-        connection
-            .execute(include_str!("sql/insert_column.sql"), words)
-            .map_err(failed(operation))?;
+        let words = params![shape.table, position, column.name, column.kind.type_word(), column.kind.merge_word()];
+        connection.execute(include_str!("sql/insert_column.sql"), words).map_err(failed(operation))?;
     }
     Ok(())
 }
@@ -192,12 +151,7 @@ fn feeds_to_replay(connection: &Connection, schema: &Schema) -> Result<Vec<FeedN
             continue;
         };
         let key = params![meaning.feed.as_str(), latest];
-        if query_one(
-            connection,
-            include_str!("sql/has_older_units.sql"),
-            key,
-            "looking for units to replay",
-        )? {
+        if query_one(connection, include_str!("sql/has_older_units.sql"), key, "looking for units to replay")? {
             feeds.push(meaning.feed.clone());
         }
     }

@@ -49,9 +49,7 @@ enum Attempt {
 impl SqliteWarehouse {
     /// Opens nothing yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        SqliteWarehouse {
-            connections: Connections::new(path.into()),
-        }
+        SqliteWarehouse { connections: Connections::new(path.into()) }
     }
 
     async fn read<T: Send + 'static>(
@@ -73,12 +71,7 @@ impl SqliteWarehouse {
         let plans: Vec<SummaryPlan> = load.parts.iter().map(|part| part.plan.clone()).collect();
         let tables = TableShape::of_all(&plans)?;
 
-        let mut lease = self
-            .connections
-            .lease(Access::Existing {
-                feed: record.unit.feed.clone(),
-            })
-            .await;
+        let mut lease = self.connections.lease(Access::Existing { feed: record.unit.feed.clone() }).await;
         let last_pieces = fill_temporary_tables(&mut lease, load, &tables).await?;
         let (ours, shapes) = (record.clone(), tables.clone());
         let locked = move |connection: &mut Connection| {
@@ -91,10 +84,7 @@ impl SqliteWarehouse {
         }
         let blob = &record.unit.blob;
         let current = landed.current(blob).await;
-        let current = current.map_err(|source| WarehouseError::LandedVersion {
-            blob: blob.clone(),
-            source,
-        })?;
+        let current = current.map_err(|source| WarehouseError::LandedVersion { blob: blob.clone(), source })?;
         if let Some(outcome) = settled_by_landing(ledger.as_ref(), record, current.as_ref()) {
             return roll_back(lease, outcome).await;
         }
@@ -104,10 +94,7 @@ impl SqliteWarehouse {
             Ok(end_transaction(connection, "COMMIT"))
         };
         if let Err(error) = lease.run("replacing parts", replaced).await? {
-            return Ok(Attempt::Unknown {
-                displaced: ledger,
-                error,
-            });
+            return Ok(Attempt::Unknown { displaced: ledger, error });
         }
         lease.give_back();
         Ok(Attempt::Settled(Outcome::Committed { displaced: ledger }))
@@ -130,9 +117,7 @@ impl Warehouse for SqliteWarehouse {
         let asked = meaning.clone();
         let work = move |connection: &Connection| ledger::generation_of(connection, &asked);
         let known = self.read(meaning.feed.clone(), "reading the generation", work).await?;
-        known.ok_or_else(|| WarehouseError::NotMigrated {
-            feed: meaning.feed.clone(),
-        })
+        known.ok_or_else(|| WarehouseError::NotMigrated { feed: meaning.feed.clone() })
     }
 
     async fn unit(&self, unit: &FileUnit) -> Result<Option<UnitRecord>, WarehouseError> {
@@ -169,15 +154,10 @@ impl Warehouse for SqliteWarehouse {
     }
 
     async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {
-        let feed = FeedName::new(plan.feed.clone()).map_err(|error| WarehouseError::Data {
-            table: plan.table.clone(),
-            reason: error.to_string(),
-        })?;
+        let feed = FeedName::new(plan.feed.clone())
+            .map_err(|error| WarehouseError::Data { table: plan.table.clone(), reason: error.to_string() })?;
         let (asked, plan) = (feed.clone(), plan.clone());
-        self.read(feed, "reading a summary", move |connection| {
-            read_summary(connection, &asked, &plan)
-        })
-        .await
+        self.read(feed, "reading a summary", move |connection| read_summary(connection, &asked, &plan)).await
     }
 }
 
@@ -206,56 +186,42 @@ async fn fill_temporary_tables(
         for rows in part.rows.chunks(FILL_ROWS) {
             if copied_rows + rows.len() > FILL_ROWS {
                 let full = std::mem::take(&mut pieces);
-                lease
-                    .run("filling", move |connection| run_all(connection, full))
-                    .await?;
+                lease.run("filling", move |connection| run_all(connection, full)).await?;
                 copied_rows = 0;
             }
             copied_rows += rows.len();
             let (table, summary_id, rows) = (table.clone(), part.plan.id.clone(), rows.to_vec());
-            pieces.push(Box::new(move |connection| {
-                replace::fill(connection, &table, &summary_id, &rows)
-            }));
+            pieces.push(Box::new(move |connection| replace::fill(connection, &table, &summary_id, &rows)));
         }
     }
     Ok(pieces)
 }
 
 async fn roll_back(mut lease: Lease, outcome: Outcome) -> Result<Attempt, WarehouseError> {
-    lease
-        .run("rolling back", |connection| end_transaction(connection, "ROLLBACK"))
-        .await?;
+    lease.run("rolling back", |connection| end_transaction(connection, "ROLLBACK")).await?;
     lease.give_back();
     Ok(Attempt::Settled(outcome))
 }
 
 fn end_transaction(connection: &Connection, statement: &'static str) -> Result<(), WarehouseError> {
-    connection
-        .execute_batch(statement)
-        .map_err(failed("ending the transaction"))
+    connection.execute_batch(statement).map_err(failed("ending the transaction"))
 }
 
 fn read_summary(connection: &Connection, feed: &FeedName, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {
     let operation = "reading a summary";
     ledger::require_shape(connection, plan, feed)?;
     let table = TableSql::new(TableShape::of(plan)?);
-    let mut statement = connection
-        .prepare(&table.fill(include_str!("sql/read_summary.sql")))
-        .map_err(failed(operation))?;
+    let mut statement =
+        connection.prepare(&table.fill(include_str!("sql/read_summary.sql"))).map_err(failed(operation))?;
     let mut stored = statement.query([]).map_err(failed(operation))?;
     let mut rows = Vec::new();
     while let Some(row) = stored.next().map_err(failed(operation))? {
         let values = table.shape.columns.iter().enumerate().map(|(position, column)| {
             let value = row.get_ref(position).map_err(failed(operation))?;
-            values::stored(column.kind, value).map_err(|error| WarehouseError::Database {
-                operation,
-                source: error.into(),
-            })
+            values::stored(column.kind, value)
+                .map_err(|error| WarehouseError::Database { operation, source: error.into() })
         });
         rows.push(values.collect::<Result<Vec<_>, _>>()?);
     }
-    Ok(SummaryRows {
-        columns: table.shape.columns.into_iter().map(|column| column.name).collect(),
-        rows,
-    })
+    Ok(SummaryRows { columns: table.shape.columns.into_iter().map(|column| column.name).collect(), rows })
 }

@@ -19,18 +19,8 @@ pub fn prepare(connection: &Connection, tables: &[TableShape]) -> Result<(), War
     let operation = "creating the table of new parts";
     for shape in tables {
         let table = TableSql::new(shape.clone());
-        execute(
-            connection,
-            &table.fill(include_str!("sql/create_incoming.sql")),
-            [],
-            operation,
-        )?;
-        execute(
-            connection,
-            &table.fill(include_str!("sql/empty_incoming.sql")),
-            [],
-            operation,
-        )?;
+        execute(connection, &table.fill(include_str!("sql/create_incoming.sql")), [], operation)?;
+        execute(connection, &table.fill(include_str!("sql/empty_incoming.sql")), [], operation)?;
     }
     Ok(())
 }
@@ -51,17 +41,12 @@ pub fn fill(
             check_row(&part.shape, row)?;
             statement.raw_bind_parameter(1, summary_id).map_err(failed(operation))?;
             for (position, value) in row.iter().enumerate() {
-                statement
-                    .raw_bind_parameter(position + 2, bound(value))
-                    .map_err(failed(operation))?;
+                statement.raw_bind_parameter(position + 2, bound(value)).map_err(failed(operation))?;
             }
             match statement.raw_execute() {
                 Err(error) if is_constraint(&error) => {
                     let reason = "a file counted two rows with one key".to_owned();
-                    return Err(WarehouseError::Data {
-                        table: part.shape.table.clone(),
-                        reason,
-                    });
+                    return Err(WarehouseError::Data { table: part.shape.table.clone(), reason });
                 }
                 executed => executed.map_err(failed(operation))?,
             };
@@ -85,20 +70,14 @@ pub fn lock(
     tables: &[TableShape],
 ) -> Result<Option<UnitRecord>, WarehouseError> {
     let feed = &record.unit.feed;
-    connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .map_err(failed("waiting for the lock"))?;
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed("waiting for the lock"))?;
     require_schema(connection, feed)?;
     let latest = latest_generation(connection, feed.as_str())?;
     let Some((latest, _)) = latest.filter(|(latest, _)| *latest >= record.generation) else {
         return Err(WarehouseError::NotMigrated { feed: feed.clone() });
     };
     let known = stored_shapes(connection)?;
-    let fits = |wanted: &TableShape| {
-        known
-            .iter()
-            .any(|shape| shape.table == wanted.table && shape.agrees_with(wanted))
-    };
+    let fits = |wanted: &TableShape| known.iter().any(|shape| shape.table == wanted.table && shape.agrees_with(wanted));
     if !tables.iter().all(fits) {
         if latest > record.generation {
             return Err(WarehouseError::OlderGeneration {
@@ -154,24 +133,9 @@ pub fn replace(
 
 fn touch_old_keys(connection: &Connection, table: &TableSql, unit_id: &str) -> Result<(), WarehouseError> {
     let operation = "listing the keys of old parts";
-    execute(
-        connection,
-        &table.fill(include_str!("sql/create_touched.sql")),
-        [],
-        operation,
-    )?;
-    execute(
-        connection,
-        &table.fill(include_str!("sql/empty_touched.sql")),
-        [],
-        operation,
-    )?;
-    execute(
-        connection,
-        &table.fill(include_str!("sql/touch_old_keys.sql")),
-        [unit_id],
-        operation,
-    )
+    execute(connection, &table.fill(include_str!("sql/create_touched.sql")), [], operation)?;
+    execute(connection, &table.fill(include_str!("sql/empty_touched.sql")), [], operation)?;
+    execute(connection, &table.fill(include_str!("sql/touch_old_keys.sql")), [unit_id], operation)
 }
 
 fn touch_new_keys(connection: &Connection, table: &TableSql) -> Result<(), WarehouseError> {
@@ -180,19 +144,12 @@ fn touch_new_keys(connection: &Connection, table: &TableSql) -> Result<(), Wareh
 }
 
 fn insert_parts(connection: &Connection, table: &TableSql, unit_id: &str) -> Result<(), WarehouseError> {
-    execute(
-        connection,
-        &table.fill(include_str!("sql/insert_parts.sql")),
-        [unit_id],
-        "inserting new parts",
-    )
+    execute(connection, &table.fill(include_str!("sql/insert_parts.sql")), [unit_id], "inserting new parts")
 }
 
 fn write_summary(connection: &Connection, table: &TableSql, source: RowSource) -> Result<(), WarehouseError> {
     let operation = "writing the summary";
-    let mut statement = connection
-        .prepare_cached(&table.write_summary(source))
-        .map_err(failed(operation))?;
+    let mut statement = connection.prepare_cached(&table.write_summary(source)).map_err(failed(operation))?;
     match statement.execute([]) {
         Ok(_) => Ok(()),
         Err(error) if is_constraint(&error) => {
@@ -209,30 +166,14 @@ fn find_overflow(
     source: RowSource,
 ) -> Result<Option<WarehouseError>, WarehouseError> {
     let operation = "looking for the sum that does not fit";
-    for measure in table
-        .shape
-        .measures()
-        .filter(|measure| measure.kind.merge() == Some(Merge::Sum))
-    {
-        let mut statement = connection
-            .prepare(&table.find_overflow(source, measure))
-            .map_err(failed(operation))?;
+    for measure in table.shape.measures().filter(|measure| measure.kind.merge() == Some(Merge::Sum)) {
+        let mut statement = connection.prepare(&table.find_overflow(source, measure)).map_err(failed(operation))?;
         let mut rows = statement.query([]).map_err(failed(operation))?;
         if let Some(row) = rows.next().map_err(failed(operation))? {
-            let keys = table
-                .shape
-                .keys()
-                .enumerate()
-                .map(|(position, key)| key_words(row, position, key));
-            let keys = keys
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(failed(operation))?
-                .join(", ");
+            let keys = table.shape.keys().enumerate().map(|(position, key)| key_words(row, position, key));
+            let keys = keys.collect::<Result<Vec<_>, _>>().map_err(failed(operation))?.join(", ");
             let reason = format!("the sum of `{}` for {keys} does not fit 64 bits", measure.name);
-            return Ok(Some(WarehouseError::Data {
-                table: table.shape.table.clone(),
-                reason,
-            }));
+            return Ok(Some(WarehouseError::Data { table: table.shape.table.clone(), reason }));
         }
     }
     Ok(None)

@@ -24,25 +24,15 @@ pub struct TableSql {
 impl TableSql {
     pub fn new(shape: TableShape) -> Self {
         let names = |columns: &mut dyn Iterator<Item = &ShapeColumn>, before: &str| {
-            columns
-                .map(|column| format!("{before}{}", quoted(&column.name)))
-                .collect::<Vec<_>>()
-                .join(", ")
+            columns.map(|column| format!("{before}{}", quoted(&column.name))).collect::<Vec<_>>().join(", ")
         };
         let definitions =
             |columns: &mut dyn Iterator<Item = &ShapeColumn>| columns.map(definition).collect::<Vec<_>>().join(",\n");
-        let matches = shape
-            .keys()
-            .map(|key| format!("\"stored\".{0} = \"touched\".{0}", quoted(&key.name)));
-        let assignments = shape
-            .measures()
-            .map(|measure| format!("{0} = excluded.{0}", quoted(&measure.name)));
+        let matches = shape.keys().map(|key| format!("\"stored\".{0} = \"touched\".{0}", quoted(&key.name)));
+        let assignments = shape.measures().map(|measure| format!("{0} = excluded.{0}", quoted(&measure.name)));
         let assignments = assignments.collect::<Vec<_>>().join(", ");
-        let on_conflict = if assignments.is_empty() {
-            "NOTHING".to_owned()
-        } else {
-            format!("UPDATE SET {assignments}")
-        };
+        let on_conflict =
+            if assignments.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {assignments}") };
         let table = &shape.table;
         let shape_id = shape.id();
         let placeholders = vec![
@@ -59,10 +49,7 @@ impl TableSql {
             ("stored_columns", names(&mut shape.columns.iter(), "\"stored\".")),
             ("touched_keys", names(&mut shape.keys(), "\"touched\".")),
             ("stored_matches", matches.collect::<Vec<_>>().join(" AND ")),
-            (
-                "merged_columns",
-                shape.columns.iter().map(merged).collect::<Vec<_>>().join(",\n"),
-            ),
+            ("merged_columns", shape.columns.iter().map(merged).collect::<Vec<_>>().join(",\n")),
             ("on_conflict", on_conflict),
         ];
         TableSql { shape, placeholders }

@@ -68,10 +68,7 @@ pub fn time_text(time: DateTime<Utc>) -> String {
 pub fn time_of(text: &str) -> Result<DateTime<Utc>, NotOurs> {
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => Ok(time.to_utc()),
-        Err(_) => Err(NotOurs {
-            found: format!("`{text}`"),
-            expected: "a time",
-        }),
+        Err(_) => Err(NotOurs { found: format!("`{text}`"), expected: "a time" }),
     }
 }
 
@@ -108,10 +105,7 @@ fn days_of(bytes: &[u8]) -> Option<i32> {
 }
 
 fn not_ours(value: ValueRef<'_>, expected: &'static str) -> NotOurs {
-    NotOurs {
-        found: words(value),
-        expected,
-    }
+    NotOurs { found: words(value), expected }
 }
 
 /// A stored value for people.
@@ -159,18 +153,9 @@ mod tests {
             round_trip(ColumnKind::Key(KeyType::Timestamp), Value::Timestamp(microseconds));
         }
         round_trip(ColumnKind::Key(KeyType::Bool), Value::Bool(true));
-        round_trip(
-            ColumnKind::Key(KeyType::Text { max_utf16: 9 }),
-            Value::Text("a\0ß".to_owned()),
-        );
-        round_trip(
-            ColumnKind::Measure(MeasureType::Int64, Merge::Max),
-            Value::Int64(i64::MIN),
-        );
-        round_trip(
-            ColumnKind::Measure(MeasureType::Float64, Merge::Sum),
-            Value::Float64(-0.5),
-        );
+        round_trip(ColumnKind::Key(KeyType::Text { max_utf16: 9 }), Value::Text("a\0ß".to_owned()));
+        round_trip(ColumnKind::Measure(MeasureType::Int64, Merge::Max), Value::Int64(i64::MIN));
+        round_trip(ColumnKind::Measure(MeasureType::Float64, Merge::Sum), Value::Float64(-0.5));
         round_trip(ColumnKind::Measure(MeasureType::Date, Merge::Min), Value::Null);
     }
 }

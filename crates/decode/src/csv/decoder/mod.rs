@@ -81,11 +81,7 @@ impl Decoder {
                     for builder in &mut building.builders {
                         builder.truncate(good_rows);
                     }
-                    bad.push(BadRow {
-                        row: row_count,
-                        raw: rows.raw().to_vec(),
-                        reason,
-                    });
+                    bad.push(BadRow { row: row_count, raw: rows.raw().to_vec(), reason });
                 }
             }
             row_count += 1;
@@ -96,12 +92,7 @@ impl Decoder {
             None => ColumnBuilder::all_null(column.column_type, good_rows),
         });
         let columns = columns.collect();
-        DecodedChunk {
-            bytes: chunk,
-            row_count,
-            columns,
-            bad,
-        }
+        DecodedChunk { bytes: chunk, row_count, columns, bad }
     }
 
     /// The raw bytes of rows that later steps found bad, in the order of `row_numbers`, which count as in
@@ -147,12 +138,7 @@ impl Decoder {
         if row.cell_count != self.header.names().len() {
             return Err(self.wrong_width(row.cell_count));
         }
-        let Building {
-            chunk,
-            is_utf8,
-            builders,
-            scratch,
-        } = building;
+        let Building { chunk, is_utf8, builders, scratch } = building;
         for (column, builder) in self.columns.iter().zip(builders) {
             let Some(position) = column.position else { continue };
             let (start, end) = match rows.cell(position) {
@@ -165,17 +151,13 @@ impl Decoder {
                     scratch.clear();
                     undouble(&chunk[start..end], self.layout.quote, scratch);
                     column.insist_on_utf8(scratch, *is_utf8)?;
-                    builder
-                        .push_unescaped(scratch)
-                        .map_err(|misfit| column.say(scratch, misfit))?;
+                    builder.push_unescaped(scratch).map_err(|misfit| column.say(scratch, misfit))?;
                     continue;
                 }
             };
             let text = &chunk[start..end];
             column.insist_on_utf8(text, *is_utf8)?;
-            builder
-                .push(chunk, start, end)
-                .map_err(|misfit| column.say(text, misfit))?;
+            builder.push(chunk, start, end).map_err(|misfit| column.say(text, misfit))?;
         }
         Ok(())
     }
@@ -203,10 +185,7 @@ impl Decoder {
     #[cold]
     fn wrong_width(&self, cell_count: usize) -> String {
         let cells = if cell_count == 1 { "cell" } else { "cells" };
-        format!(
-            "has {cell_count} {cells} where the header has {}",
-            self.header.names().len()
-        )
+        format!("has {cell_count} {cells} where the header has {}", self.header.names().len())
     }
 }
 
@@ -241,11 +220,8 @@ struct NullWords {
 
 impl NullWords {
     fn new(words: &[String]) -> Self {
-        let others: Vec<Vec<u8>> = words
-            .iter()
-            .filter(|word| !word.is_empty())
-            .map(|word| word.clone().into_bytes())
-            .collect();
+        let others: Vec<Vec<u8>> =
+            words.iter().filter(|word| !word.is_empty()).map(|word| word.clone().into_bytes()).collect();
         Self {
             empty: words.iter().any(String::is_empty),
             longest: others.iter().map(Vec::len).max().unwrap_or(0),

@@ -4,12 +4,7 @@ use super::*;
 use crate::columns::{ColumnValues, Values};
 
 fn column(name: &str, column_type: ColumnType) -> Column {
-    Column {
-        name: name.into(),
-        from: name.into(),
-        column_type,
-        required: true,
-    }
+    Column { name: name.into(), from: name.into(), column_type, required: true }
 }
 
 /// Decodes a file that begins with its header.
@@ -19,10 +14,7 @@ fn decode_with(layout: &CsvLayout, file: &[u8], columns: &[Column]) -> DecodedCh
 }
 
 fn decode(file: &str, columns: &[(&str, ColumnType)]) -> DecodedChunk {
-    let columns: Vec<Column> = columns
-        .iter()
-        .map(|&(name, column_type)| column(name, column_type))
-        .collect();
+    let columns: Vec<Column> = columns.iter().map(|&(name, column_type)| column(name, column_type)).collect();
     decode_with(&CsvLayout::default(), file.as_bytes(), &columns)
 }
 
@@ -31,11 +23,7 @@ fn reasons(decoded: &DecodedChunk) -> Vec<(u32, &str)> {
 }
 
 fn texts(decoded: &DecodedChunk, column: usize) -> Vec<Option<String>> {
-    let ColumnValues {
-        values: Values::String { views, unescaped },
-        ..
-    } = &decoded.columns[column]
-    else {
+    let ColumnValues { values: Values::String { views, unescaped }, .. } = &decoded.columns[column] else {
         panic!("not a column of strings");
     };
     let text = |(index, view): (usize, &crate::columns::StringView)| {
@@ -55,10 +43,7 @@ year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_del
 
 #[test]
 fn flights_come_out_column_by_column() {
-    let layout = CsvLayout {
-        null_values: vec!["NA".into()],
-        ..CsvLayout::default()
-    };
+    let layout = CsvLayout { null_values: vec!["NA".into()], ..CsvLayout::default() };
     let columns = [
         column("time_hour", ColumnType::Timestamp),
         column("carrier", ColumnType::String),
@@ -68,18 +53,13 @@ fn flights_come_out_column_by_column() {
     let decoded = decode_with(&layout, FLIGHTS.as_bytes(), &columns);
     assert_eq!(decoded.row_count, 4);
     assert_eq!(reasons(&decoded), []);
-    let [time_hour, carrier, dep_delay, distance] = &decoded.columns[..] else {
-        panic!("four columns")
-    };
+    let [time_hour, carrier, dep_delay, distance] = &decoded.columns[..] else { panic!("four columns") };
     let hour = 3_600_000_000;
     let start = 15_706 * 24 * hour;
     assert!(matches!(&time_hour.values, Values::Timestamp(micros)
         if *micros == [start + 10 * hour, start + 10 * hour, start + 21 * hour, start + 52 * hour]));
     assert_eq!(carrier.validity, None);
-    assert_eq!(
-        texts(&decoded, 1),
-        ["UA", "UA", "EV", "B6"].map(|text| Some(text.to_owned()))
-    );
+    assert_eq!(texts(&decoded, 1), ["UA", "UA", "EV", "B6"].map(|text| Some(text.to_owned())));
     assert!(matches!(&dep_delay.values, Values::Float64(delays) if *delays == [2.0, 4.0, 0.0, 43.0]));
     assert_eq!(dep_delay.validity, Some(vec![0b1011]));
     assert!(matches!(&distance.values, Values::Int64(miles) if *miles == [1400, 1416, 416, 1598]));
@@ -125,12 +105,7 @@ fn a_reason_names_column_value_and_type() {
     );
     assert_eq!(decoded.bad[0].raw, rows[1].as_bytes());
     assert_eq!(decoded.row_count, 11);
-    assert!(
-        decoded
-            .columns
-            .iter()
-            .all(|column| column.values.len() == 2 && column.validity.is_none())
-    );
+    assert!(decoded.columns.iter().all(|column| column.values.len() == 2 && column.validity.is_none()));
     assert_eq!([0, 1].map(|index| decoded.row_of(index)), [0, 10]);
 }
 
@@ -149,10 +124,8 @@ fn a_row_of_another_width_is_bad() {
 
 #[test]
 fn broken_quotes_make_a_row_bad_wherever_they_stand() {
-    let decoded = decode(
-        "a,b\n1,\"x\"y\n2,\"x\"\" \"y\"\n3,\"x\" \n4,x\"y\n\"5\",\"x\r\n\n",
-        &[("a", ColumnType::Int64)],
-    );
+    let decoded =
+        decode("a,b\n1,\"x\"y\n2,\"x\"\" \"y\"\n3,\"x\" \n4,x\"y\n\"5\",\"x\r\n\n", &[("a", ColumnType::Int64)]);
     assert_eq!(
         reasons(&decoded),
         [
@@ -170,20 +143,14 @@ fn broken_quotes_make_a_row_bad_wherever_they_stand() {
 fn the_cell_that_is_never_closed_is_the_one_that_is_named() {
     let columns = [("a", ColumnType::String)];
     let reason = |file: &str| decode(file, &columns).bad.pop().unwrap().reason;
-    assert_eq!(
-        reason("a,b\n\"1\"x,\"2\"\"\n"),
-        "column `b`: a quote is opened and never closed"
-    );
+    assert_eq!(reason("a,b\n\"1\"x,\"2\"\"\n"), "column `b`: a quote is opened and never closed");
     assert_eq!(reason("a,b\n1,2,3,\"4\n"), "cell 4: a quote is opened and never closed");
     assert_eq!(reason("a,b\n\""), "column `a`: a quote is opened and never closed");
 }
 
 #[test]
 fn a_quoted_cell_is_never_null() {
-    let layout = CsvLayout {
-        null_values: vec![String::new(), "NA".into()],
-        ..CsvLayout::default()
-    };
+    let layout = CsvLayout { null_values: vec![String::new(), "NA".into()], ..CsvLayout::default() };
     let file = b"a,b\n,1\n\"\",1\nNA,1\n\"NA\",1\n NA,1\n";
     let decoded = decode_with(&layout, file, &[column("a", ColumnType::String)]);
     let expected = [None, Some(""), None, Some("NA"), Some(" NA")];
@@ -209,18 +176,9 @@ fn blanks_are_trimmed_around_numbers_and_never_around_strings() {
 
 #[test]
 fn strings_long_and_short_come_out_unescaped() {
-    let cells = [
-        "short",
-        "just twelve!",
-        "thirteen long",
-        "say \"hi\"",
-        "say \"hi\", and much more of it",
-        "zwölf ist länger",
-    ];
-    let rows: String = cells
-        .iter()
-        .map(|cell| format!("\"{}\",1\n", cell.replace('"', "\"\"")))
-        .collect();
+    let cells =
+        ["short", "just twelve!", "thirteen long", "say \"hi\"", "say \"hi\", and much more of it", "zwölf ist länger"];
+    let rows: String = cells.iter().map(|cell| format!("\"{}\",1\n", cell.replace('"', "\"\""))).collect();
     let decoded = decode(&format!("a,b\n{rows}"), &[("a", ColumnType::String)]);
     assert_eq!(texts(&decoded, 0), cells.map(|cell| Some(cell.to_owned())));
 }
@@ -257,14 +215,8 @@ fn rows_are_counted_where_no_column_is_needed() {
 
 #[test]
 fn a_column_can_be_renamed_on_the_way() {
-    let amount = Column {
-        from: "Betrag (EUR)".into(),
-        ..column("amount", ColumnType::Float64)
-    };
-    let layout = CsvLayout {
-        delimiter: b';',
-        ..CsvLayout::default()
-    };
+    let amount = Column { from: "Betrag (EUR)".into(), ..column("amount", ColumnType::Float64) };
+    let layout = CsvLayout { delimiter: b';', ..CsvLayout::default() };
     let decoded = decode_with(&layout, b"id;Betrag (EUR)\n1;2.5\n2;2,5\n", &[amount]);
     assert_eq!(reasons(&decoded), [(1, "column `amount`: `2,5` is not a float64")]);
 }
