@@ -3,6 +3,8 @@
 //!
 //! Only what has no useful default is written. Members are explained here, since JSON has no comments.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 /// The folder of the functions' sources in the repository, below which each has its own.
@@ -51,6 +53,25 @@ pub fn function_jsons() -> Vec<(String, Value)> {
         ("status".to_owned(), status()),
         ("sweep".to_owned(), timer("0 */5 * * * *")),
     ]
+}
+
+/// `functionTimeout` of a host.json; `None` without a limit (`-1`). Absent, the host takes 30 minutes, or 5 on the
+/// Consumption plan: then the shorter one is safe.
+pub fn function_timeout(host: &Value) -> Result<Option<Duration>, String> {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let text = match &host["functionTimeout"] {
+        Value::Null => return Ok(Some(minutes(5))),
+        Value::String(text) => text,
+        other => return Err(format!("host.json: functionTimeout is {other}, it must be text such as \"00:10:00\"")),
+    };
+    if text == "-1" {
+        return Ok(None);
+    }
+    let parts: Option<Vec<u64>> = text.split(':').map(|part| part.parse().ok()).collect();
+    match parts.as_deref() {
+        Some([hours, minutes, seconds]) => Ok(Some(Duration::from_secs(hours * 3600 + minutes * 60 + seconds))),
+        _ => Err(format!("host.json: functionTimeout is `{text}`, it must be hh:mm:ss or -1")),
+    }
 }
 
 /// A file as the repository keeps it: indented, with a line end.
@@ -126,14 +147,9 @@ mod tests {
     fn files() -> Vec<(PathBuf, String)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let function_files = function_jsons().into_iter().map(|(folder, document)| {
-            (
-                root.join(FUNCTIONS_FOLDER).join(folder).join("function.json"),
-                as_file(&document),
-            )
+            (root.join(FUNCTIONS_FOLDER).join(folder).join("function.json"), as_file(&document))
         });
-        function_files
-            .chain([(root.join("host.json"), as_file(&host_json()))])
-            .collect()
+        function_files.chain([(root.join("host.json"), as_file(&host_json()))]).collect()
     }
 
     #[test]
@@ -158,19 +174,10 @@ mod tests {
     #[test]
     fn no_folder_holds_a_function_that_is_not_generated() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FUNCTIONS_FOLDER);
-        let mut kept: Vec<_> = folder
-            .read_dir()
-            .unwrap()
-            .map(|child| child.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut kept: Vec<_> =
+            folder.read_dir().unwrap().map(|child| child.unwrap().file_name().into_string().unwrap()).collect();
         kept.sort();
-        assert_eq!(
-            kept,
-            function_jsons()
-                .into_iter()
-                .map(|(folder, _)| folder)
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(kept, function_jsons().into_iter().map(|(folder, _)| folder).collect::<Vec<_>>());
     }
 
     #[cfg(feature = "dev")]

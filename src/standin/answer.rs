@@ -29,18 +29,9 @@ pub fn judge(status: u16, content_type: Option<&str>, body: &[u8]) -> Answer {
     if body.trim_ascii().is_empty() || body.trim_ascii() == b"null" {
         return Answer::Hangs;
     }
-    let media_type = content_type
-        .and_then(|text| text.split(';').next())
-        .unwrap_or_default()
-        .trim();
-    if !["application/json", "text/json"]
-        .iter()
-        .any(|json| media_type.eq_ignore_ascii_case(json))
-    {
-        return invalid(
-            body,
-            &format!("its content type is `{media_type}` and not application/json"),
-        );
+    let media_type = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    if !["application/json", "text/json"].iter().any(|json| media_type.eq_ignore_ascii_case(json)) {
+        return invalid(body, &format!("its content type is `{media_type}` and not application/json"));
     }
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(members)) => match read_members(members) {
@@ -80,21 +71,12 @@ mod tests {
 
     #[test]
     fn an_object_is_a_success_whatever_the_case_of_its_members() {
-        let answer = judge(
-            200,
-            JSON,
-            br#"{"outputs":{"a":1},"LOGS":["x"],"ReturnValue":{"pending":2},"other":1}"#,
-        );
-        let Answer::Success(result) = answer else {
-            panic!("{answer:?}")
-        };
+        let answer = judge(200, JSON, br#"{"outputs":{"a":1},"LOGS":["x"],"ReturnValue":{"pending":2},"other":1}"#);
+        let Answer::Success(result) = answer else { panic!("{answer:?}") };
         assert_eq!(result.outputs["a"], 1);
         assert_eq!(result.logs, ["x"]);
         assert_eq!(result.return_value, json!({"pending": 2}));
-        assert_eq!(
-            judge(201, Some("text/json"), b"{}"),
-            Answer::Success(InvocationResult::default())
-        );
+        assert_eq!(judge(201, Some("text/json"), b"{}"), Answer::Success(InvocationResult::default()));
         let nulls = judge(200, JSON, br#"{"Outputs":null,"Logs":null}"#);
         assert_eq!(nulls, Answer::Success(InvocationResult::default()));
     }

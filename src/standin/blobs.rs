@@ -97,11 +97,7 @@ async fn look(
         let facts = match blob {
             Ok(facts) => facts,
             Err(failure) => {
-                let message = format!(
-                    "function `{}`: {}",
-                    listener.function.name,
-                    super::invoker::chain(&failure)
-                );
+                let message = format!("function `{}`: {}", listener.function.name, super::invoker::chain(&failure));
                 listener.shared.reporter.report(HostEvent::Warning { message }).await;
                 return Ok(found + 1);
             }
@@ -114,11 +110,7 @@ async fn look(
         if !listener.under_way.lock().expect(NO_PANIC).insert(version) {
             continue;
         }
-        let permit = permits
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("nobody closes the semaphore");
+        let permit = permits.clone().acquire_owned().await.expect("nobody closes the semaphore");
         listener.shared.progress.moved(&listener.function.name);
         let delivery = listener.clone();
         deliveries.spawn(async move {
@@ -144,16 +136,8 @@ impl Listener {
         let tries = self.shared.state.get::<u32>(&tries_name).await?.unwrap_or(0) + 1;
         self.shared.state.put(&tries_name, &tries).await?;
 
-        let blob = BlobTriggerFacts {
-            facts,
-            container_url: self.container.url(),
-            token: &self.token,
-        };
-        let system = SystemFacts {
-            function: &self.function.name,
-            now: Utc::now(),
-            guid: Uuid::new_v4(),
-        };
+        let blob = BlobTriggerFacts { facts, container_url: self.container.url(), token: &self.token };
+        let system = SystemFacts { function: &self.function.name, now: Utc::now(), guid: Uuid::new_v4() };
         let request = envelope::deferred_blob(&self.function.binding, &blob, &system);
         let reason = format!("New blob detected: {}/{}", self.container.name(), facts.name);
         if let Err(last_failure) = self.shared.invoker.invoke(&self.function, &reason, request).await {
@@ -162,15 +146,8 @@ impl Listener {
             }
             self.poison(facts, version, tries, last_failure).await?;
         }
-        let receipt = Receipt {
-            blob: facts.name.to_string(),
-            etag: facts.etag.to_string(),
-            at: Utc::now(),
-        };
-        self.shared
-            .state
-            .put(&self.record("receipts", version), &receipt)
-            .await?;
+        let receipt = Receipt { blob: facts.name.to_string(), etag: facts.etag.to_string(), at: Utc::now() };
+        self.shared.state.put(&self.record("receipts", version), &receipt).await?;
         self.remember(version);
         self.shared.state.remove(&tries_name).await?;
         Ok(())
@@ -192,11 +169,7 @@ impl Listener {
             last_failure,
         };
         self.shared.state.put(&self.record("poison", version), &poison).await?;
-        let event = HostEvent::BlobPoisoned {
-            function: poison.function,
-            blob: poison.blob,
-            tries,
-        };
+        let event = HostEvent::BlobPoisoned { function: poison.function, blob: poison.blob, tries };
         self.shared.reporter.report(event).await;
         Ok(())
     }

@@ -41,9 +41,7 @@ pub(super) async fn read_lines(
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-        let line = String::from_utf8_lossy(&bytes)
-            .trim_end_matches(['\r', '\n'])
-            .to_owned();
+        let line = String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned();
         if is_for_the_host(&line) {
             continue;
         }
@@ -55,13 +53,7 @@ pub(super) async fn read_lines(
             }
         }
         let level = level_of(kind, stderr_is_for_errors_only, &line);
-        reporter
-            .report(HostEvent::HandlerLog {
-                stream: kind,
-                level,
-                line,
-            })
-            .await;
+        reporter.report(HostEvent::HandlerLog { stream: kind, level, line }).await;
     }
 }
 
@@ -77,9 +69,7 @@ fn level_of(kind: LogStream, stderr_is_for_errors_only: bool, line: &str) -> Log
         LogStream::Stderr if lower.contains("warn") => LogLevel::Warning,
         LogStream::Stderr if stderr_is_for_errors_only => LogLevel::Error,
         LogStream::Stderr
-            if ["error", "fail", "severe", "unhandled exception"]
-                .iter()
-                .any(|word| lower.contains(word)) =>
+            if ["error", "fail", "severe", "unhandled exception"].iter().any(|word| lower.contains(word)) =>
         {
             LogLevel::Error
         }

@@ -79,20 +79,12 @@ impl App {
     /// `root/functions`.
     pub fn read(root: &Path, settings: &Settings) -> Result<App, DefinitionError> {
         let path = root.join("host.json");
-        let host = Document {
-            json: read_json(&path)?,
-            path,
-            settings,
-        };
+        let host = Document { json: read_json(&path)?, path, settings };
         let forwards_http = host.json["customHandler"]["enableForwardingHttpRequest"] == true;
         let default_retry = host.retry()?;
         let mut functions = Vec::new();
         for path in function_files(root)? {
-            let document = Document {
-                json: read_json(&path)?,
-                path,
-                settings,
-            };
+            let document = Document { json: read_json(&path)?, path, settings };
             let function = document.function(default_retry.clone())?;
             if matches!(function.trigger, Trigger::Http { .. }) && !forwards_http {
                 return Err(host.fault(format!(
@@ -113,11 +105,7 @@ impl App {
             initialization_timeout: host.initialization_timeout()?,
             stderr_is_for_errors_only: host.json["customHandler"]["description"]["useStdErrorStreamForErrorsOnly"]
                 != false,
-            route_prefix: extensions["http"]["routePrefix"]
-                .as_str()
-                .unwrap_or("api")
-                .trim_matches('/')
-                .to_owned(),
+            route_prefix: extensions["http"]["routePrefix"].as_str().unwrap_or("api").trim_matches('/').to_owned(),
             max_event_batch_size: host.number("extensions.eventHubs.maxEventBatchSize", 100)? as usize,
             max_blobs_at_once: host.number("extensions.blobs.maxDegreeOfParallelism", default_blobs_at_once())?
                 as usize,
@@ -142,10 +130,7 @@ fn function_files(root: &Path) -> Result<Vec<PathBuf>, DefinitionError> {
             Err(source) => return Err(DefinitionError::Read { path: folder, source }),
         };
         for child in listed {
-            let child = child.map_err(|source| DefinitionError::Read {
-                path: folder.clone(),
-                source,
-            })?;
+            let child = child.map_err(|source| DefinitionError::Read { path: folder.clone(), source })?;
             let path = child.path().join("function.json");
             if path.is_file() {
                 found.push(path);
@@ -156,15 +141,9 @@ fn function_files(root: &Path) -> Result<Vec<PathBuf>, DefinitionError> {
 }
 
 fn read_json(path: &Path) -> Result<Value, DefinitionError> {
-    let text = fs::read(path).map_err(|source| DefinitionError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = fs::read(path).map_err(|source| DefinitionError::Read { path: path.to_owned(), source })?;
     let without_mark = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    serde_json::from_slice(without_mark).map_err(|source| DefinitionError::Json {
-        path: path.to_owned(),
-        source,
-    })
+    serde_json::from_slice(without_mark).map_err(|source| DefinitionError::Json { path: path.to_owned(), source })
 }
 
 struct Document<'a> {
@@ -175,10 +154,7 @@ struct Document<'a> {
 
 impl Document<'_> {
     fn fault(&self, fault: impl Into<String>) -> DefinitionError {
-        DefinitionError::Fault {
-            path: self.path.clone(),
-            fault: fault.into(),
-        }
+        DefinitionError::Fault { path: self.path.clone(), fault: fault.into() }
     }
 
     fn number(&self, member: &str, otherwise: u32) -> Result<u32, DefinitionError> {
@@ -186,10 +162,7 @@ impl Document<'_> {
         if value.is_null() {
             return Ok(otherwise);
         }
-        let number = value
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok())
-            .filter(|number| *number > 0);
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
         number.ok_or_else(|| self.fault(format!("{member} is {value}: it must be a whole number above 0")))
     }
 
@@ -220,13 +193,7 @@ impl Document<'_> {
     }
 
     fn function(&self, default_retry: Option<RetryPolicy>) -> Result<Function, DefinitionError> {
-        let folder = self
-            .path
-            .parent()
-            .and_then(Path::file_name)
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let folder = self.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         if !is_function_name(&folder) {
             return Err(
                 self.fault("the folder's name must be a letter and then letters, digits, `-` or `_`, and not `host`")
@@ -274,16 +241,9 @@ impl Document<'_> {
         let parts = path.split_once('/').and_then(|(container, rest)| {
             let token = rest.strip_prefix('{')?.strip_suffix('}')?;
             let is_plain = !container.is_empty() && !token.is_empty() && !token.contains(['{', '}']);
-            is_plain.then(|| Trigger::Blob {
-                container: container.to_owned(),
-                token: token.to_owned(),
-            })
+            is_plain.then(|| Trigger::Blob { container: container.to_owned(), token: token.to_owned() })
         });
-        parts.ok_or_else(|| {
-            self.fault(format!(
-                "path is `{path}`: the stand-in knows `container/{{name}}` only"
-            ))
-        })
+        parts.ok_or_else(|| self.fault(format!("path is `{path}`: the stand-in knows `container/{{name}}` only")))
     }
 
     fn event_hub_trigger(&self, binding: &Value) -> Result<Trigger, DefinitionError> {
@@ -296,29 +256,17 @@ impl Document<'_> {
             Value::Null => "$Default".to_owned(),
             _ => self.text(binding, "consumerGroup")?,
         };
-        Ok(Trigger::EventHub {
-            hub: self.text(binding, "eventHubName")?,
-            consumer_group,
-        })
+        Ok(Trigger::EventHub { hub: self.text(binding, "eventHubName")?, consumer_group })
     }
 
     fn http_trigger(&self, binding: &Value) -> Result<Trigger, DefinitionError> {
         let route = self.text(binding, "route")?;
         if route.contains(['{', '}', '*']) {
-            return Err(self.fault(format!(
-                "route is `{route}`: the stand-in knows routes without parameters only"
-            )));
+            return Err(self.fault(format!("route is `{route}`: the stand-in knows routes without parameters only")));
         }
         let methods = binding["methods"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let methods = methods
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_ascii_uppercase)
-            .collect();
-        Ok(Trigger::Http {
-            route: route.trim_matches('/').to_owned(),
-            methods,
-        })
+        let methods = methods.iter().filter_map(Value::as_str).map(str::to_ascii_uppercase).collect();
+        Ok(Trigger::Http { route: route.trim_matches('/').to_owned(), methods })
     }
 
     /// A text member with its `%NAME%`s resolved.

@@ -26,18 +26,9 @@ fn fault(host: Value, functions: &[(&str, Value)]) -> String {
 
 #[test]
 fn functions_are_found_at_the_root_and_below_functions() {
-    let folder = app_with(
-        json!({"version": "2.0"}),
-        &[("pull", timer()), ("functions/sweep", timer())],
-    );
+    let folder = app_with(json!({"version": "2.0"}), &[("pull", timer()), ("functions/sweep", timer())]);
     let app = App::read(folder.path(), &settings()).unwrap();
-    assert_eq!(
-        app.functions
-            .iter()
-            .map(|function| function.name.as_str())
-            .collect::<Vec<_>>(),
-        ["pull", "sweep"]
-    );
+    assert_eq!(app.functions.iter().map(|function| function.name.as_str()).collect::<Vec<_>>(), ["pull", "sweep"]);
     assert_eq!(app.function_timeout, Some(Duration::from_secs(1800)));
     assert_eq!(app.initialization_timeout, Duration::from_secs(30));
     assert_eq!((app.max_event_batch_size, app.poison_blob_threshold), (100, 5));
@@ -47,10 +38,7 @@ fn functions_are_found_at_the_root_and_below_functions() {
 fn a_setting_that_is_missing_is_named() {
     let folder = app_with(json!({}), &[("pull", timer())]);
     let error = App::read(folder.path(), &Settings::new()).unwrap_err().to_string();
-    assert!(
-        error.contains("`%PullSchedule%` does not resolve to a value"),
-        "{error}"
-    );
+    assert!(error.contains("`%PullSchedule%` does not resolve to a value"), "{error}");
 }
 
 #[test]

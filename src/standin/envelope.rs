@@ -63,10 +63,7 @@ pub struct BlobTriggerFacts<'a> {
 pub fn deferred_blob(binding: &str, blob: &BlobTriggerFacts<'_>, system: &SystemFacts<'_>) -> Value {
     let name = blob.facts.name.as_str();
     let mut metadata = Map::new();
-    metadata.insert(
-        "Uri".into(),
-        inside_string(json!(format!("{}/{}", blob.container_url, encoded_path(name)))),
-    );
+    metadata.insert("Uri".into(), inside_string(json!(format!("{}/{}", blob.container_url, encoded_path(name)))));
     metadata.insert("Properties".into(), blob_properties(blob.facts));
     metadata.insert("Metadata".into(), json!({}));
     metadata.insert(blob.token.into(), inside_string(json!(name)));
@@ -132,11 +129,7 @@ fn inside_string(value: Value) -> Value {
 }
 
 fn partition_key(event: &JournalEvent) -> Value {
-    if event.partition_key.is_empty() {
-        Value::Null
-    } else {
-        json!(event.partition_key)
-    }
+    if event.partition_key.is_empty() { Value::Null } else { json!(event.partition_key) }
 }
 
 fn system_properties(event: &JournalEvent) -> Value {
@@ -184,11 +177,7 @@ fn ticks(time: DateTime<Utc>) -> u32 {
 fn bare_time(time: DateTime<Utc>) -> String {
     let second = time - TimeDelta::nanoseconds(i64::from(time.timestamp_subsec_nanos()));
     let fraction = format!(".{:07}", ticks(time));
-    format!(
-        "{}{}",
-        second.format("%FT%T"),
-        fraction.trim_end_matches('0').trim_end_matches('.')
-    )
+    format!("{}{}", second.format("%FT%T"), fraction.trim_end_matches('0').trim_end_matches('.'))
 }
 
 fn offset_time(time: DateTime<Utc>) -> String {
@@ -198,12 +187,7 @@ fn offset_time(time: DateTime<Utc>) -> String {
 /// A blob's name in its address: what a path may hold stays, `/` included.
 fn encoded_path(name: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const PATH: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~')
-        .remove(b'/');
+    const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
     utf8_percent_encode(name, PATH).to_string()
 }
 

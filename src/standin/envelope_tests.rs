@@ -6,11 +6,7 @@ use super::*;
 use crate::names::{BlobName, ETag};
 
 fn system<'a>(function: &'a str, now: &str, guid: &str) -> SystemFacts<'a> {
-    SystemFacts {
-        function,
-        now: now.parse().unwrap(),
-        guid: guid.parse().unwrap(),
-    }
+    SystemFacts { function, now: now.parse().unwrap(), guid: guid.parse().unwrap() }
 }
 
 fn parsed(text: &str) -> Value {
@@ -24,16 +20,8 @@ fn a_timer_carries_its_status() {
         next: "2026-08-22T06:00:00Z".parse().unwrap(),
         last_updated: "2026-08-22T05:55:00.0012345Z".parse().unwrap(),
     };
-    let facts = TimerFacts {
-        adjust_for_dst: true,
-        status: Some(&status),
-        is_past_due: false,
-    };
-    let system = system(
-        "NightlyReport",
-        "2026-08-22T06:00:00.0123456Z",
-        "3d0a9a8e-6c34-4d0d-9c2e-0a4c1f3f6f10",
-    );
+    let facts = TimerFacts { adjust_for_dst: true, status: Some(&status), is_past_due: false };
+    let system = system("NightlyReport", "2026-08-22T06:00:00.0123456Z", "3d0a9a8e-6c34-4d0d-9c2e-0a4c1f3f6f10");
     let expected = r#"{
       "Data": { "timer": {
           "Schedule": { "AdjustForDST": true },
@@ -54,30 +42,10 @@ fn a_timer_carries_its_status() {
 fn a_timer_that_never_ran_is_in_year_one_and_a_frequent_one_has_no_status() {
     let system = system("pull", "2026-08-22T06:00:00Z", "3d0a9a8e-6c34-4d0d-9c2e-0a4c1f3f6f10");
     let now = "2026-08-22T06:00:00Z".parse().unwrap();
-    let fresh = ScheduleStatus {
-        last: None,
-        next: now,
-        last_updated: now,
-    };
-    let first = timer(
-        "t",
-        &TimerFacts {
-            adjust_for_dst: true,
-            status: Some(&fresh),
-            is_past_due: true,
-        },
-        &system,
-    );
+    let fresh = ScheduleStatus { last: None, next: now, last_updated: now };
+    let first = timer("t", &TimerFacts { adjust_for_dst: true, status: Some(&fresh), is_past_due: true }, &system);
     assert_eq!(first["Data"]["t"]["ScheduleStatus"]["Last"], "0001-01-01T00:00:00");
-    let frequent = timer(
-        "t",
-        &TimerFacts {
-            adjust_for_dst: true,
-            status: None,
-            is_past_due: false,
-        },
-        &system,
-    );
+    let frequent = timer("t", &TimerFacts { adjust_for_dst: true, status: None, is_past_due: false }, &system);
     assert_eq!(frequent["Data"]["t"]["ScheduleStatus"], Value::Null);
     assert_eq!(frequent["Metadata"]["sys"]["UtcNow"], "2026-08-22T06:00:00.0000000Z");
 }
@@ -90,26 +58,13 @@ fn a_deferred_blob_carries_its_address_and_properties() {
         size_bytes: 14,
         last_modified: "2026-08-22T06:01:02.7Z".parse().unwrap(),
     };
-    let blob = BlobTriggerFacts {
-        facts: &facts,
-        container_url: "https://acct.blob.core.windows.net/incoming",
-        token: "name",
-    };
-    let system = system(
-        "ImportCsv",
-        "2026-08-22T06:01:07.5550001Z",
-        "b9d3d2a3-0c65-4d0a-a3e0-6b1f5e0f0c11",
-    );
+    let blob =
+        BlobTriggerFacts { facts: &facts, container_url: "https://acct.blob.core.windows.net/incoming", token: "name" };
+    let system = system("ImportCsv", "2026-08-22T06:01:07.5550001Z", "b9d3d2a3-0c65-4d0a-a3e0-6b1f5e0f0c11");
     let request = deferred_blob("blob", &blob, &system);
-    assert_eq!(
-        request["Metadata"]["Uri"],
-        r#""https://acct.blob.core.windows.net/incoming/2026/data%201%23.csv""#
-    );
+    assert_eq!(request["Metadata"]["Uri"], r#""https://acct.blob.core.windows.net/incoming/2026/data%201%23.csv""#);
     assert_eq!(request["Metadata"]["name"], r#""2026/data 1#.csv""#);
-    assert_eq!(
-        request["Metadata"]["Properties"]["LastModified"],
-        "2026-08-22T06:01:02+00:00"
-    );
+    assert_eq!(request["Metadata"]["Properties"]["LastModified"], "2026-08-22T06:01:02+00:00");
     assert_eq!(request["Metadata"]["Properties"]["ContentLength"], 14);
     assert_eq!(request["Metadata"]["Properties"]["ETag"], parsed("{}"));
     assert_eq!(request["Metadata"]["Properties"].as_object().unwrap().len(), 45);
@@ -128,18 +83,8 @@ fn a_batch_of_events_is_arrays_inside_strings() {
         body: Bytes::from(body),
     };
     let events = [
-        event(
-            1041,
-            4295049216,
-            "2026-08-22T06:02:00.125Z",
-            r#"{"id":1,"t":"2026-08-22T06:02:00Z"}"#,
-        ),
-        event(
-            1042,
-            4295049312,
-            "2026-08-22T06:02:01.25Z",
-            r#"{"id":2,"t":"2026-08-22T06:02:01Z"}"#,
-        ),
+        event(1041, 4295049216, "2026-08-22T06:02:00.125Z", r#"{"id":1,"t":"2026-08-22T06:02:00Z"}"#),
+        event(1042, 4295049312, "2026-08-22T06:02:01.25Z", r#"{"id":2,"t":"2026-08-22T06:02:01Z"}"#),
     ];
     let context = PartitionContext {
         namespace: "ns.servicebus.windows.net",
@@ -147,11 +92,7 @@ fn a_batch_of_events_is_arrays_inside_strings() {
         consumer_group: "$Default",
         partition: 3,
     };
-    let system = system(
-        "Ingest",
-        "2026-08-22T06:02:01.9000000Z",
-        "5b4f0d53-7f3a-4ae2-8d0c-3f6b8d2f7a12",
-    );
+    let system = system("Ingest", "2026-08-22T06:02:01.9000000Z", "5b4f0d53-7f3a-4ae2-8d0c-3f6b8d2f7a12");
     let expected = r#"{
       "Data": {
         "events": "[\"eyJpZCI6MSwidCI6IjIwMjYtMDgtMjJUMDY6MDI6MDBaIn0=\",\"eyJpZCI6MiwidCI6IjIwMjYtMDgtMjJUMDY6MDI6MDFaIn0=\"]"
@@ -179,15 +120,7 @@ fn a_batch_of_events_is_arrays_inside_strings() {
 #[test]
 fn a_retry_keeps_the_request_and_counts() {
     let system = system("load", "2026-08-22T06:02:01Z", "5b4f0d53-7f3a-4ae2-8d0c-3f6b8d2f7a12");
-    let mut request = timer(
-        "t",
-        &TimerFacts {
-            adjust_for_dst: true,
-            status: None,
-            is_past_due: false,
-        },
-        &system,
-    );
+    let mut request = timer("t", &TimerFacts { adjust_for_dst: true, status: None, is_past_due: false }, &system);
     set_retry_context(&mut request, 0, 5, None);
     assert_eq!(
         request["Metadata"]["RetryContext"],

@@ -56,35 +56,15 @@ pub(super) async fn listen(shared: Arc<Shared>, function: Function, partition: u
         };
         let after = last.sequence_number + 1;
         shared.progress.moved(&source);
-        let context = PartitionContext {
-            namespace: NAMESPACE,
-            hub,
-            consumer_group,
-            partition,
-        };
-        let system = SystemFacts {
-            function: &function.name,
-            now: Utc::now(),
-            guid: Uuid::new_v4(),
-        };
+        let context = PartitionContext { namespace: NAMESPACE, hub, consumer_group, partition };
+        let system = SystemFacts { function: &function.name, now: Utc::now(), guid: Uuid::new_v4() };
         let request = envelope::event_batch(&function.binding, &context, &events, &system);
         let count = events.len();
         drop(events);
-        let reason = format!(
-            "(null): {count} events from partition {partition} of `{hub}`, {next} to {}",
-            after - 1
-        );
+        let reason = format!("(null): {count} events from partition {partition} of `{hub}`, {next} to {}", after - 1);
         // A failure has been reported by the invoker; the checkpoint passes it all the same.
         let _ = shared.invoker.invoke(&function, &reason, request).await;
-        shared
-            .state
-            .put(
-                &checkpoint_name,
-                &Checkpoint {
-                    next_sequence_number: after,
-                },
-            )
-            .await?;
+        shared.state.put(&checkpoint_name, &Checkpoint { next_sequence_number: after }).await?;
         next = after;
         shared.progress.moved(&source);
     }
@@ -96,8 +76,5 @@ pub(super) fn source_name(function: &Function, partition: u32) -> String {
 }
 
 pub(super) fn journal_failed(function: &Function, source: JournalError) -> HostError {
-    HostError::Hub {
-        function: function.name.clone(),
-        source,
-    }
+    HostError::Hub { function: function.name.clone(), source }
 }

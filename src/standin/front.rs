@@ -55,13 +55,7 @@ pub(super) async fn serve(shared: Arc<Shared>, address: SocketAddr) -> Result<Fr
         let route = path_of(&shared.app, function)?;
         Some((function.name.clone(), format!("http://{bound}{route}")))
     });
-    shared
-        .reporter
-        .report(HostEvent::Listening {
-            address: bound,
-            routes: routes.collect(),
-        })
-        .await;
+    shared.reporter.report(HostEvent::Listening { address: bound, routes: routes.collect() }).await;
     Ok(front)
 }
 
@@ -88,9 +82,7 @@ fn start(shared: Arc<Shared>, address: SocketAddr) -> Result<(Front, SocketAddr)
 }
 
 async fn welcome() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .body("The host is up and running.\n")
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("The host is up and running.\n")
 }
 
 async fn host_status() -> HttpResponse {
@@ -99,12 +91,7 @@ async fn host_status() -> HttpResponse {
 
 /// `POST /admin/functions/<name>`: 202 at once, and the run goes on by itself, also beside a scheduled one.
 async fn run_by_hand(shared: web::Data<Shared>, name: web::Path<String>) -> HttpResponse {
-    let Some(function) = shared
-        .app
-        .functions
-        .iter()
-        .find(|function| function.name.eq_ignore_ascii_case(&name))
-    else {
+    let Some(function) = shared.app.functions.iter().find(|function| function.name.eq_ignore_ascii_case(&name)) else {
         return refused(StatusCode::NOT_FOUND, format!("there is no function `{name}`"));
     };
     if !matches!(function.trigger, Trigger::Timer { .. }) {
@@ -124,19 +111,12 @@ async fn run_by_hand(shared: web::Data<Shared>, name: web::Path<String>) -> Http
 }
 
 async fn forward(shared: web::Data<Shared>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
-    let called = shared
-        .app
-        .functions
-        .iter()
-        .find(|function| is_called_by(&shared.app, function, &request));
+    let called = shared.app.functions.iter().find(|function| is_called_by(&shared.app, function, &request));
     let Some(function) = called else {
         return HttpResponse::NotFound().finish();
     };
     let Some(forwarded) = to_forward(&request, body) else {
-        return refused(
-            StatusCode::BAD_REQUEST,
-            "the request's method or headers cannot be forwarded".to_owned(),
-        );
+        return refused(StatusCode::BAD_REQUEST, "the request's method or headers cannot be forwarded".to_owned());
     };
     match shared.invoker.forward(function, forwarded).await {
         Ok(response) => answer(response).await,
@@ -149,11 +129,7 @@ fn path_of(app: &super::App, function: &Function) -> Option<String> {
     let Trigger::Http { route, .. } = &function.trigger else {
         return None;
     };
-    let prefix = if app.route_prefix.is_empty() {
-        String::new()
-    } else {
-        format!("/{}", app.route_prefix)
-    };
+    let prefix = if app.route_prefix.is_empty() { String::new() } else { format!("/{}", app.route_prefix) };
     Some(format!("{prefix}/{route}"))
 }
 
@@ -177,16 +153,8 @@ fn to_forward(request: &HttpRequest, body: web::Bytes) -> Option<ForwardedReques
         headers.append(name, reqwest::header::HeaderValue::from_bytes(value.as_bytes()).ok()?);
     }
     let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).ok()?;
-    let path_and_query = request
-        .uri()
-        .path_and_query()
-        .map_or("/".to_owned(), ToString::to_string);
-    Some(ForwardedRequest {
-        method,
-        path_and_query,
-        headers,
-        body,
-    })
+    let path_and_query = request.uri().path_and_query().map_or("/".to_owned(), ToString::to_string);
+    Some(ForwardedRequest { method, path_and_query, headers, body })
 }
 
 async fn answer(response: reqwest::Response) -> HttpResponse {

@@ -44,9 +44,7 @@ impl Invoker {
                 envelope::set_retry_context(&mut request, retry, policy.limit(), last_failure.as_deref());
             }
             let started = self.started(function, id, reason).await;
-            let outcome = self
-                .within_the_timeout(function, id, self.post(function, id, &request))
-                .await;
+            let outcome = self.within_the_timeout(function, id, self.post(function, id, &request)).await;
             self.ended(function, id, started, &outcome).await;
             let failure = match outcome {
                 Ok(result) => return Ok(result),
@@ -69,13 +67,7 @@ impl Invoker {
     ) -> Result<reqwest::Response, String> {
         let _in_flight = self.progress.invocation();
         let id = Uuid::new_v4();
-        let started = self
-            .started(
-                function,
-                id,
-                "This function was programmatically called via the host APIs.",
-            )
-            .await;
+        let started = self.started(function, id, "This function was programmatically called via the host APIs.").await;
         let sending = async {
             let (client, generation) = self.ready_handler().await;
             let url = format!("http://127.0.0.1:{}{}", self.handler.port, request.path_and_query);
@@ -90,10 +82,7 @@ impl Invoker {
             (generation, sent.map_err(|failure| chain(&failure)))
         };
         let outcome = self.within_the_timeout(function, id, sending).await;
-        let summary = outcome
-            .as_ref()
-            .map(|_| InvocationResult::default())
-            .map_err(String::clone);
+        let summary = outcome.as_ref().map(|_| InvocationResult::default()).map_err(String::clone);
         self.ended(function, id, started, &summary).await;
         outcome
     }
@@ -101,9 +90,7 @@ impl Invoker {
     async fn post(&self, function: &Function, id: Uuid, request: &Value) -> (u64, Result<InvocationResult, String>) {
         let (client, generation) = self.ready_handler().await;
         // A body of unknown length, as the real host sends it in Azure.
-        let body = stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(
-            request.to_string(),
-        )));
+        let body = stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(request.to_string())));
         let sent = client
             .post(format!("http://127.0.0.1:{}/{}", self.handler.port, function.name))
             .header("X-Azure-Functions-HostVersion", HOST_VERSION)
@@ -118,11 +105,8 @@ impl Invoker {
             Err(failure) => return (generation, Err(chain(&failure))),
         };
         let status = response.status().as_u16();
-        let content_type = response
-            .headers()
-            .get("Content-Type")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let content_type =
+            response.headers().get("Content-Type").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = match response.bytes().await {
             Ok(body) => body,
             Err(failure) => return (generation, Err(chain(&failure))),
@@ -182,11 +166,7 @@ impl Invoker {
     }
 
     async fn started(&self, function: &Function, id: Uuid, reason: &str) -> Instant {
-        let event = HostEvent::InvocationStarted {
-            function: function.name.clone(),
-            id,
-            reason: reason.to_owned(),
-        };
+        let event = HostEvent::InvocationStarted { function: function.name.clone(), id, reason: reason.to_owned() };
         self.reporter.report(event).await;
         Instant::now()
     }
@@ -200,13 +180,7 @@ impl Invoker {
                 (Vec::new(), Some(failure.clone()))
             }
         };
-        let event = HostEvent::InvocationEnded {
-            function: function.name.clone(),
-            id,
-            failure,
-            logs,
-            took,
-        };
+        let event = HostEvent::InvocationEnded { function: function.name.clone(), id, failure, logs, took };
         self.reporter.report(event).await;
     }
 }

@@ -135,10 +135,7 @@ pub enum HostError {
     #[error(transparent)]
     State(#[from] StateError),
     #[error("address {address} cannot be listened on: stop what uses it, or choose another port")]
-    Listen {
-        address: SocketAddr,
-        source: std::io::Error,
-    },
+    Listen { address: SocketAddr, source: std::io::Error },
     #[error("no free port for the handler on 127.0.0.1")]
     NoFreePort { source: std::io::Error },
     #[error("handler `{}` cannot be started", program.display())]
@@ -176,13 +173,7 @@ pub async fn run_host(
     let reporter = reporter.noting(progress.clone());
     let (supervisor, handler) = Supervisor::prepare(options.handler, options.settings, app.clone(), reporter.clone())?;
     let (fatal, mut fatal_errors) = mpsc::channel(1);
-    let invoker = Invoker {
-        app: app.clone(),
-        handler,
-        reporter: reporter.clone(),
-        progress: progress.clone(),
-        fatal,
-    };
+    let invoker = Invoker { app: app.clone(), handler, reporter: reporter.clone(), progress: progress.clone(), fatal };
     let shared = Arc::new(Shared {
         app,
         state,
@@ -273,17 +264,12 @@ struct Shared {
 
 impl Shared {
     fn container(&self, name: &str, function: &str) -> Result<Container, HostError> {
-        let known = [
-            &self.containers.landing,
-            &self.containers.quarantine,
-            &self.containers.curated,
-            &self.containers.state,
-        ];
+        let known =
+            [&self.containers.landing, &self.containers.quarantine, &self.containers.curated, &self.containers.state];
         let found = known.into_iter().find(|container| container.name() == name);
-        found.cloned().ok_or_else(|| HostError::NoContainer {
-            function: function.to_owned(),
-            container: name.to_owned(),
-        })
+        found
+            .cloned()
+            .ok_or_else(|| HostError::NoContainer { function: function.to_owned(), container: name.to_owned() })
     }
 }
 
@@ -301,22 +287,11 @@ impl Reporter {
 
     /// Keeps the handler's error lines for the message of a host that is stuck.
     fn noting(self, progress: Arc<Progress>) -> Self {
-        Reporter {
-            progress: Some(progress),
-            ..self
-        }
+        Reporter { progress: Some(progress), ..self }
     }
 
     async fn report(&self, event: HostEvent) {
-        if let (
-            Some(progress),
-            HostEvent::HandlerLog {
-                level: LogLevel::Error,
-                line,
-                ..
-            },
-        ) = (&self.progress, &event)
-        {
+        if let (Some(progress), HostEvent::HandlerLog { level: LogLevel::Error, line, .. }) = (&self.progress, &event) {
             progress.note(line.clone());
         }
         // A caller that does not listen any more misses nothing it wants.

@@ -85,11 +85,7 @@ impl Supervisor {
         let port = free_port().map_err(|source| HostError::NoFreePort { source })?;
         let (phase, phase_seen) = watch::channel(Phase::Starting);
         let (restart, restarts) = mpsc::channel(16);
-        let end = HandlerEnd {
-            port,
-            phase: phase_seen,
-            restarts: restart,
-        };
+        let end = HandlerEnd { port, phase: phase_seen, restarts: restart };
         let supervisor = Supervisor {
             command,
             settings,
@@ -116,16 +112,11 @@ impl Supervisor {
             let reason = match end {
                 End::TimedOutInvocation => continue,
                 End::NotReady => {
-                    format!(
-                        "the handler did not answer within {:?}",
-                        self.app.initialization_timeout
-                    )
+                    format!("the handler did not answer within {:?}", self.app.initialization_timeout)
                 }
                 End::Exited(status) => {
                     let reason = self.exit_reason(status);
-                    self.reporter
-                        .report(HostEvent::HandlerExited { reason: reason.clone() })
-                        .await;
+                    self.reporter.report(HostEvent::HandlerExited { reason: reason.clone() }).await;
                     if status.code() == Some(RESTART_EXIT_CODE) {
                         continue;
                     }
@@ -142,16 +133,8 @@ impl Supervisor {
     async fn run_once(&mut self, generation: u64) -> Result<End, HostError> {
         let started = Instant::now();
         let mut child = self.spawn()?;
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .map_err(|source| HostError::Client { source })?;
-        self.reporter
-            .report(HostEvent::HandlerStarted {
-                process_id: child.id(),
-                port: self.port,
-            })
-            .await;
+        let client = reqwest::Client::builder().no_proxy().build().map_err(|source| HostError::Client { source })?;
+        self.reporter.report(HostEvent::HandlerStarted { process_id: child.id(), port: self.port }).await;
         let ready = self.becomes_ready(&client);
         tokio::pin!(ready);
         let early_exit = tokio::select! {
@@ -169,11 +152,7 @@ impl Supervisor {
             None => {}
         }
         self.phase.send_replace(Phase::Ready { generation, client });
-        self.reporter
-            .report(HostEvent::HandlerReady {
-                after: started.elapsed(),
-            })
-            .await;
+        self.reporter.report(HostEvent::HandlerReady { after: started.elapsed() }).await;
         let mut has_exited = false;
         loop {
             tokio::select! {
@@ -212,19 +191,10 @@ impl Supervisor {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| HostError::Start {
-                program: self.command.program.clone(),
-                source,
-            })?;
+            .map_err(|source| HostError::Start { program: self.command.program.clone(), source })?;
         let errors_only = self.app.stderr_is_for_errors_only;
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(console::read_lines(
-                stdout,
-                LogStream::Stdout,
-                errors_only,
-                self.reporter.clone(),
-                None,
-            ));
+            tokio::spawn(console::read_lines(stdout, LogStream::Stdout, errors_only, self.reporter.clone(), None));
         }
         if let Some(stderr) = child.stderr.take() {
             let last_words = Some(self.last_words.clone());
@@ -266,10 +236,7 @@ impl Supervisor {
 
     fn too_many_errors(&mut self) -> bool {
         let now = Instant::now();
-        if self
-            .last_error
-            .is_some_and(|last| now.duration_since(last) > ERROR_WINDOW)
-        {
+        if self.last_error.is_some_and(|last| now.duration_since(last) > ERROR_WINDOW) {
             self.errors = 0;
         }
         self.errors += 1;
@@ -278,10 +245,7 @@ impl Supervisor {
     }
 
     fn exit_reason(&self, status: ExitStatus) -> String {
-        let last_words = self
-            .last_words
-            .lock()
-            .expect("nothing panics while it holds the last lines");
+        let last_words = self.last_words.lock().expect("nothing panics while it holds the last lines");
         let lines: Vec<&str> = last_words.iter().map(String::as_str).collect();
         if lines.is_empty() {
             format!("the handler ended: {status}")
@@ -291,10 +255,7 @@ impl Supervisor {
     }
 
     fn wait_failed(&self, source: std::io::Error) -> HostError {
-        HostError::Start {
-            program: self.command.program.clone(),
-            source,
-        }
+        HostError::Start { program: self.command.program.clone(), source }
     }
 }
 

@@ -93,16 +93,11 @@ impl Progress {
     }
 
     pub(super) fn run_begins(&self) -> RunBegun {
-        RunBegun {
-            moves_before: self.lock().moves,
-        }
+        RunBegun { moves_before: self.lock().moves }
     }
 
     pub(super) fn run_ended(&self, function: &str, begun: RunBegun, outcome: &Result<InvocationResult, String>) {
-        let report = outcome
-            .as_ref()
-            .ok()
-            .and_then(|result| read_report(&result.return_value));
+        let report = outcome.as_ref().ok().and_then(|result| read_report(&result.return_value));
         let mut inner = self.lock();
         let moves = inner.moves;
         let timer = inner.timers.entry(function.to_owned()).or_default();
@@ -117,11 +112,7 @@ impl Progress {
         match report {
             Some(report) => {
                 timer.reports = true;
-                timer.runs.push_back(Run {
-                    moves_before: begun.moves_before,
-                    ended: Instant::now(),
-                    report,
-                });
+                timer.runs.push_back(Run { moves_before: begun.moves_before, ended: Instant::now(), report });
                 if timer.runs.len() > 2 {
                     timer.runs.pop_front();
                 }
@@ -156,11 +147,7 @@ impl Progress {
         } else {
             !reporting.is_empty() && reporting.iter().all(|timer| timer.is_done(inner.moves))
         };
-        let last_run = reporting
-            .iter()
-            .filter_map(|timer| timer.runs.back())
-            .map(|run| run.ended)
-            .max();
+        let last_run = reporting.iter().filter_map(|timer| timer.runs.back()).map(|run| run.ended).max();
         let looked_at_since = |looked_at: &Option<Instant>| looked_at.is_some_and(|began| Some(began) > last_run);
         if timers_are_done && inner.in_flight == 0 && inner.sources.values().all(looked_at_since) {
             Verdict::Idle
@@ -211,10 +198,7 @@ mod tests {
     }
 
     fn answered(pending: u64, failed: u64) -> Result<InvocationResult, String> {
-        Ok(InvocationResult {
-            return_value: json!({"pending": pending, "failed": failed}),
-            ..Default::default()
-        })
+        Ok(InvocationResult { return_value: json!({"pending": pending, "failed": failed}), ..Default::default() })
     }
 
     fn run(progress: &Progress, outcome: &Result<InvocationResult, String>) {

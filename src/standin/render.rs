@@ -27,26 +27,16 @@ pub fn render(event: &HostEvent, at: DateTime<Utc>) -> Vec<String> {
         HostEvent::InvocationStarted { function, id, reason } => {
             vec![format!("Executing 'Functions.{function}' (Reason='{reason}', Id={id})")]
         }
-        HostEvent::InvocationEnded {
-            function,
-            id,
-            failure,
-            logs,
-            took,
-        } => {
+        HostEvent::InvocationEnded { function, id, failure, logs, took } => {
             let mut texts = logs.clone();
             let outcome = if failure.is_none() { "Succeeded" } else { "Failed" };
-            texts.push(format!(
-                "Executed 'Functions.{function}' ({outcome}, Id={id}, Duration={}ms)",
-                took.as_millis()
-            ));
+            texts
+                .push(format!("Executed 'Functions.{function}' ({outcome}, Id={id}, Duration={}ms)", took.as_millis()));
             texts.extend(failure.iter().map(|reason| format!("error: {reason}")));
             texts
         }
         HostEvent::BlobPoisoned { function, blob, tries } => {
-            vec![format!(
-                "error: blob `{blob}` failed {tries} times in `{function}` and is on the poison list"
-            )]
+            vec![format!("error: blob `{blob}` failed {tries} times in `{function}` and is on the poison list")]
         }
         HostEvent::Warning { message } => vec![format!("warning: {message}")],
         HostEvent::Stopped => vec!["Host stopped".to_owned()],

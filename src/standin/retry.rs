@@ -33,10 +33,9 @@ impl RetryPolicy {
         };
         let pauses = match retry["strategy"].as_str() {
             Some("fixedDelay") => Pauses::Fixed(span("delayInterval")?),
-            Some("exponentialBackoff") => Pauses::Exponential {
-                minimum: span("minimumInterval")?,
-                maximum: span("maximumInterval")?,
-            },
+            Some("exponentialBackoff") => {
+                Pauses::Exponential { minimum: span("minimumInterval")?, maximum: span("maximumInterval")? }
+            }
             _ => return Err("retry.strategy must be `fixedDelay` or `exponentialBackoff`".to_owned()),
         };
         Ok(RetryPolicy { limit, pauses })
@@ -54,9 +53,9 @@ impl RetryPolicy {
         }
         Some(match self.pauses {
             Pauses::Fixed(pause) => pause,
-            Pauses::Exponential { minimum, maximum } => minimum
-                .saturating_mul(1_u32.checked_shl(retry - 1).unwrap_or(u32::MAX))
-                .min(maximum),
+            Pauses::Exponential { minimum, maximum } => {
+                minimum.saturating_mul(1_u32.checked_shl(retry - 1).unwrap_or(u32::MAX)).min(maximum)
+            }
         })
     }
 }
@@ -73,9 +72,7 @@ mod tests {
             "minimumInterval": "00:00:05", "maximumInterval": "00:00:30",
         }))
         .unwrap();
-        let pauses: Vec<_> = (1..=5)
-            .map(|retry| policy.pause_before(retry).map(|pause| pause.as_secs()))
-            .collect();
+        let pauses: Vec<_> = (1..=5).map(|retry| policy.pause_before(retry).map(|pause| pause.as_secs())).collect();
         assert_eq!(pauses, [Some(5), Some(10), Some(20), Some(30), None]);
         assert_eq!(policy.limit(), 4);
     }

@@ -41,12 +41,8 @@ impl Schedule {
     /// (`TimerSchedule.cs` of azure-webjobs-sdk-extensions).
     pub fn is_more_often_than_once_a_minute(&self, now: DateTime<Utc>) -> bool {
         let occurrences: Vec<_> =
-            std::iter::successors(self.next_after(now), |occurrence| self.next_after(*occurrence))
-                .take(5)
-                .collect();
-        occurrences
-            .windows(2)
-            .any(|pair| pair[1] - pair[0] < TimeDelta::minutes(1))
+            std::iter::successors(self.next_after(now), |occurrence| self.next_after(*occurrence)).take(5).collect();
+        occurrences.windows(2).any(|pair| pair[1] - pair[0] < TimeDelta::minutes(1))
     }
 }
 
@@ -66,10 +62,7 @@ fn cron(text: &str) -> Option<Schedule> {
     if !(5..=6).contains(&fields) || without_names.contains(['L', 'W', '#', '?', '@', '+']) {
         return None;
     }
-    let parser = CronParser::builder()
-        .seconds(Seconds::Optional)
-        .dom_and_dow(true)
-        .build();
+    let parser = CronParser::builder().seconds(Seconds::Optional).dom_and_dow(true).build();
     parser.parse(text).ok().map(|cron| Schedule::Cron(Box::new(cron)))
 }
 
@@ -82,9 +75,7 @@ fn interval(text: &str) -> Option<Schedule> {
     if hours > 23 || minutes > 59 || seconds > 59 || hours + minutes + seconds == 0 {
         return None;
     }
-    Some(Schedule::Every(TimeDelta::seconds(i64::from(
-        hours * 3600 + minutes * 60 + seconds,
-    ))))
+    Some(Schedule::Every(TimeDelta::seconds(i64::from(hours * 3600 + minutes * 60 + seconds))))
 }
 
 #[cfg(test)]
@@ -101,18 +92,9 @@ mod tests {
 
     #[test]
     fn six_fields_begin_with_the_second() {
-        assert_eq!(
-            next("0 */5 * * * *", "2026-08-22T06:00:00Z"),
-            at("2026-08-22T06:05:00Z")
-        );
-        assert_eq!(
-            next("*/2 * * * * *", "2026-08-22T06:00:00.5Z"),
-            at("2026-08-22T06:00:02Z")
-        );
-        assert_eq!(
-            next("30 0 8 * JUL WED", "2026-06-22T06:00:00Z"),
-            at("2026-07-01T08:00:30Z")
-        );
+        assert_eq!(next("0 */5 * * * *", "2026-08-22T06:00:00Z"), at("2026-08-22T06:05:00Z"));
+        assert_eq!(next("*/2 * * * * *", "2026-08-22T06:00:00.5Z"), at("2026-08-22T06:00:02Z"));
+        assert_eq!(next("30 0 8 * JUL WED", "2026-06-22T06:00:00Z"), at("2026-07-01T08:00:30Z"));
     }
 
     #[test]
@@ -122,10 +104,7 @@ mod tests {
 
     #[test]
     fn day_of_month_and_day_of_week_must_both_hold() {
-        assert_eq!(
-            next("0 0 0 13 * FRI", "2026-08-01T00:00:00Z"),
-            at("2026-11-13T00:00:00Z")
-        );
+        assert_eq!(next("0 0 0 13 * FRI", "2026-08-01T00:00:00Z"), at("2026-11-13T00:00:00Z"));
     }
 
     #[test]
@@ -136,17 +115,9 @@ mod tests {
 
     #[test]
     fn what_the_real_host_would_refuse_is_refused() {
-        for text in [
-            "",
-            "* * * *",
-            "0 0 0 L * *",
-            "@daily",
-            "24:00:00",
-            "00:00:00",
-            "1:2",
-            "0 0 0 * * * 2026",
-            "61 * * * * *",
-        ] {
+        for text in
+            ["", "* * * *", "0 0 0 L * *", "@daily", "24:00:00", "00:00:00", "1:2", "0 0 0 * * * 2026", "61 * * * * *"]
+        {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
     }

@@ -29,10 +29,7 @@ pub(super) struct StateLock {
 
 impl State {
     pub(super) fn open(root: &Path) -> Result<(State, StateLock), StateError> {
-        let failed = |source| StateError::File {
-            path: root.to_owned(),
-            source,
-        };
+        let failed = |source| StateError::File { path: root.to_owned(), source };
         fs::create_dir_all(root).map_err(failed)?;
         let lock = File::create(root.join("host.lock")).map_err(failed)?;
         match lock.try_lock() {
@@ -53,9 +50,7 @@ impl State {
 
     pub(super) async fn has(&self, name: &str) -> Result<bool, StateError> {
         let path = self.path(name);
-        tokio::fs::try_exists(&path)
-            .await
-            .map_err(|source| StateError::File { path, source })
+        tokio::fs::try_exists(&path).await.map_err(|source| StateError::File { path, source })
     }
 
     /// Replaces a record as a whole. One record has one writer at a time.

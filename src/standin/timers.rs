@@ -13,12 +13,7 @@ use super::{HostError, Shared};
 
 /// Runs one timer for ever.
 pub(super) async fn listen(shared: Arc<Shared>, function: Function) -> Result<(), HostError> {
-    let Trigger::Timer {
-        schedule,
-        run_on_startup,
-        ..
-    } = &function.trigger
-    else {
+    let Trigger::Timer { schedule, run_on_startup, .. } = &function.trigger else {
         return Ok(());
     };
     let mut past_due = false;
@@ -50,21 +45,9 @@ pub(super) async fn run(shared: &Shared, function: &Function, is_past_due: bool)
     };
     let now = Utc::now();
     let monitored = is_monitored(function, now);
-    let status = if monitored {
-        Some(stored_or_fresh(shared, function, schedule, now).await?)
-    } else {
-        None
-    };
-    let facts = TimerFacts {
-        adjust_for_dst: schedule.adjusts_for_dst(),
-        status: status.as_ref(),
-        is_past_due,
-    };
-    let system = SystemFacts {
-        function: &function.name,
-        now,
-        guid: uuid::Uuid::new_v4(),
-    };
+    let status = if monitored { Some(stored_or_fresh(shared, function, schedule, now).await?) } else { None };
+    let facts = TimerFacts { adjust_for_dst: schedule.adjusts_for_dst(), status: status.as_ref(), is_past_due };
+    let system = SystemFacts { function: &function.name, now, guid: uuid::Uuid::new_v4() };
     let request = envelope::timer(&function.binding, &facts, &system);
     let reason = format!("Timer fired at {}", now.to_rfc3339());
 
@@ -73,21 +56,14 @@ pub(super) async fn run(shared: &Shared, function: &Function, is_past_due: bool)
     shared.progress.run_ended(&function.name, begun, &outcome);
 
     if monitored && let Some(next) = schedule.next_after(now) {
-        let ran = ScheduleStatus {
-            last: Some(now),
-            next,
-            last_updated: now,
-        };
+        let ran = ScheduleStatus { last: Some(now), next, last_updated: now };
         shared.state.put(&status_name(function), &ran).await?;
     }
     Ok(())
 }
 
 fn is_monitored(function: &Function, now: DateTime<Utc>) -> bool {
-    let Trigger::Timer {
-        schedule, use_monitor, ..
-    } = &function.trigger
-    else {
+    let Trigger::Timer { schedule, use_monitor, .. } = &function.trigger else {
         return false;
     };
     *use_monitor && !schedule.is_more_often_than_once_a_minute(now)
@@ -101,11 +77,7 @@ async fn stored_or_fresh(
 ) -> Result<ScheduleStatus, StateError> {
     let stored = shared.state.get(&status_name(function)).await?;
     let next = schedule.next_after(now).unwrap_or(now);
-    Ok(stored.unwrap_or(ScheduleStatus {
-        last: None,
-        next,
-        last_updated: now,
-    }))
+    Ok(stored.unwrap_or(ScheduleStatus { last: None, next, last_updated: now }))
 }
 
 fn status_name(function: &Function) -> String {
@@ -115,13 +87,7 @@ fn status_name(function: &Function) -> String {
 /// What a starting host makes of the stored status (`ScheduleMonitor.CheckPastDueAsync`): the status to store where it
 /// changes, and whether an occurrence was missed. A schedule that was changed meanwhile counts from now on.
 fn at_start(stored: Option<ScheduleStatus>, schedule: &Schedule, now: DateTime<Utc>) -> (Option<ScheduleStatus>, bool) {
-    let from_now_on = || {
-        schedule.next_after(now).map(|next| ScheduleStatus {
-            last: None,
-            next,
-            last_updated: now,
-        })
-    };
+    let from_now_on = || schedule.next_after(now).map(|next| ScheduleStatus { last: None, next, last_updated: now });
     let Some(stored) = stored else {
         return (from_now_on(), false);
     };
@@ -162,20 +128,13 @@ mod tests {
     fn a_new_timer_is_not_past_due_and_its_first_occurrence_is_remembered() {
         let (status, past_due) = at_start(None, &every_five_minutes(), at("2026-08-22T06:01:00Z"));
         let status = status.unwrap();
-        assert_eq!(
-            (status.last, status.next, past_due),
-            (None, at("2026-08-22T06:05:00Z"), false)
-        );
+        assert_eq!((status.last, status.next, past_due), (None, at("2026-08-22T06:05:00Z"), false));
     }
 
     #[test]
     fn an_occurrence_that_was_missed_runs_late() {
         let last = at("2026-08-22T06:00:00.02Z");
-        let stored = ScheduleStatus {
-            last: Some(last),
-            next: at("2026-08-22T06:05:00Z"),
-            last_updated: last,
-        };
+        let stored = ScheduleStatus { last: Some(last), next: at("2026-08-22T06:05:00Z"), last_updated: last };
         let (_, in_time) = at_start(Some(stored.clone()), &every_five_minutes(), at("2026-08-22T06:04:00Z"));
         let (_, too_late) = at_start(Some(stored), &every_five_minutes(), at("2026-08-22T09:00:00Z"));
         assert_eq!((in_time, too_late), (false, true));
@@ -184,22 +143,14 @@ mod tests {
     #[test]
     fn the_first_occurrence_can_be_missed_too() {
         let seen = at("2026-08-22T06:01:00Z");
-        let stored = ScheduleStatus {
-            last: None,
-            next: at("2026-08-22T06:05:00Z"),
-            last_updated: seen,
-        };
+        let stored = ScheduleStatus { last: None, next: at("2026-08-22T06:05:00Z"), last_updated: seen };
         assert!(at_start(Some(stored), &every_five_minutes(), at("2026-08-22T06:06:00Z")).1);
     }
 
     #[test]
     fn a_changed_schedule_counts_from_now() {
         let last = at("2026-08-22T06:00:00Z");
-        let stored = ScheduleStatus {
-            last: Some(last),
-            next: at("2026-08-22T06:05:00Z"),
-            last_updated: last,
-        };
+        let stored = ScheduleStatus { last: Some(last), next: at("2026-08-22T06:05:00Z"), last_updated: last };
         let hourly: Schedule = "0 0 * * * *".parse().unwrap();
         let (status, past_due) = at_start(Some(stored), &hourly, at("2026-08-22T09:30:00Z"));
         assert_eq!((status.unwrap().next, past_due), (at("2026-08-22T10:00:00Z"), false));

@@ -52,10 +52,7 @@ pub enum SftpServerError {
     #[error("host key `{}` cannot be read or created", path.display())]
     HostKeyFile { path: PathBuf, source: io::Error },
     #[error("host key `{}` is no OpenSSH private key: delete it to have a new one made", path.display())]
-    HostKey {
-        path: PathBuf,
-        source: russh::keys::ssh_key::Error,
-    },
+    HostKey { path: PathBuf, source: russh::keys::ssh_key::Error },
     #[error("the client's public key is not in OpenSSH's form (`ssh-ed25519 AAAA…`)")]
     PublicKey { source: russh::keys::ssh_key::Error },
     #[error("directory `{}` cannot be served", path.display())]
@@ -76,10 +73,8 @@ impl SftpServer {
         if !address.ip().is_loopback() {
             return Err(SftpServerError::NotLoopback { address });
         }
-        let root = Root::open(&options.root).map_err(|source| SftpServerError::Root {
-            path: options.root.clone(),
-            source,
-        })?;
+        let root =
+            Root::open(&options.root).map_err(|source| SftpServerError::Root { path: options.root.clone(), source })?;
         let public_key = options.public_key.as_deref().map(PublicKey::from_openssh).transpose();
         let login = Login {
             user: options.user,
@@ -88,12 +83,9 @@ impl SftpServer {
         };
         let key = host_key(&options.host_key)?;
         let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| SftpServerError::Listen { address, source })?;
-        let bound = listener
-            .local_addr()
-            .map_err(|source| SftpServerError::Listen { address, source })?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| SftpServerError::Listen { address, source })?;
+        let bound = listener.local_addr().map_err(|source| SftpServerError::Listen { address, source })?;
         let config = Arc::new(ssh_config(key));
         let mut accounts = Accounts::new(login, root);
         let connections = tokio::spawn(async move {
@@ -101,11 +93,7 @@ impl SftpServer {
                 tracing::error!(error = %failure, "the embedded SFTP server cannot accept connections any more");
             }
         });
-        Ok(SftpServer {
-            address: bound,
-            fingerprint,
-            connections,
-        })
+        Ok(SftpServer { address: bound, fingerprint, connections })
     }
 
     /// With the port that was taken.
@@ -139,14 +127,8 @@ fn ssh_config(key: PrivateKey) -> russh::server::Config {
 }
 
 fn host_key(path: &Path) -> Result<PrivateKey, SftpServerError> {
-    let file_failed = |source| SftpServerError::HostKeyFile {
-        path: path.to_owned(),
-        source,
-    };
-    let not_a_key = |source| SftpServerError::HostKey {
-        path: path.to_owned(),
-        source,
-    };
+    let file_failed = |source| SftpServerError::HostKeyFile { path: path.to_owned(), source };
+    let not_a_key = |source| SftpServerError::HostKey { path: path.to_owned(), source };
     match fs::read_to_string(path) {
         Ok(text) => PrivateKey::from_openssh(text).map_err(not_a_key),
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => {

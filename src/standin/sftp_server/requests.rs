@@ -38,11 +38,7 @@ enum Open {
 
 impl Requests {
     pub(super) fn new(root: Root) -> Self {
-        Requests {
-            root,
-            open: HashMap::new(),
-            handles_given: 0,
-        }
+        Requests { root, open: HashMap::new(), handles_given: 0 }
     }
 
     fn keep(&mut self, id: u32, open: Open) -> Result<Handle, StatusReply> {
@@ -88,37 +84,23 @@ impl Handler for Requests {
     }
 
     async fn realpath(&mut self, id: u32, path: String) -> Result<Name, StatusReply> {
-        Ok(Name {
-            id,
-            files: vec![Entry::dummy(Root::normalised(&path))],
-        })
+        Ok(Name { id, files: vec![Entry::dummy(Root::normalised(&path))] })
     }
 
     async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, StatusReply> {
         let metadata = self.with_root(move |root| fs::metadata(root.followed(&path)?)).await?;
-        Ok(Attrs {
-            id,
-            attrs: FileAttributes::from(&metadata),
-        })
+        Ok(Attrs { id, attrs: FileAttributes::from(&metadata) })
     }
 
     async fn lstat(&mut self, id: u32, path: String) -> Result<Attrs, StatusReply> {
-        let metadata = self
-            .with_root(move |root| fs::symlink_metadata(root.entry(&path)?))
-            .await?;
-        Ok(Attrs {
-            id,
-            attrs: FileAttributes::from(&metadata),
-        })
+        let metadata = self.with_root(move |root| fs::symlink_metadata(root.entry(&path)?)).await?;
+        Ok(Attrs { id, attrs: FileAttributes::from(&metadata) })
     }
 
     async fn fstat(&mut self, id: u32, handle: String) -> Result<Attrs, StatusReply> {
         let file = self.file(&handle)?;
         let metadata = blocking(move || file.metadata()).await?;
-        Ok(Attrs {
-            id,
-            attrs: FileAttributes::from(&metadata),
-        })
+        Ok(Attrs { id, attrs: FileAttributes::from(&metadata) })
     }
 
     async fn setstat(&mut self, id: u32, path: String, attrs: FileAttributes) -> Result<Status, StatusReply> {
@@ -151,11 +133,7 @@ impl Handler for Requests {
         };
         let (files, rest) = blocking(move || next_names(entries)).await?;
         self.open.insert(handle, Open::Directory(rest));
-        if files.is_empty() {
-            Err(StatusCode::Eof.into())
-        } else {
-            Ok(Name { id, files })
-        }
+        if files.is_empty() { Err(StatusCode::Eof.into()) } else { Ok(Name { id, files }) }
     }
 
     async fn open(
@@ -169,11 +147,7 @@ impl Handler for Requests {
             .with_root(move |root| {
                 let file = fs::OpenOptions::from(flags).open(root.followed(&filename)?)?;
                 // Opening a directory to read succeeds on Unix, and only the reads would fail.
-                if file.metadata()?.is_dir() {
-                    Err(ErrorKind::IsADirectory.into())
-                } else {
-                    Ok(file)
-                }
+                if file.metadata()?.is_dir() { Err(ErrorKind::IsADirectory.into()) } else { Ok(file) }
             })
             .await?;
         self.keep(id, Open::File(Arc::new(file)))
@@ -189,11 +163,7 @@ impl Handler for Requests {
             Ok(data)
         })
         .await?;
-        if data.is_empty() && len > 0 {
-            Err(StatusCode::Eof.into())
-        } else {
-            Ok(Data { id, data })
-        }
+        if data.is_empty() && len > 0 { Err(StatusCode::Eof.into()) } else { Ok(Data { id, data }) }
     }
 
     async fn write(&mut self, id: u32, handle: String, offset: u64, data: Vec<u8>) -> Result<Status, StatusReply> {
@@ -227,20 +197,17 @@ impl Handler for Requests {
     }
 
     async fn remove(&mut self, id: u32, filename: String) -> Result<Status, StatusReply> {
-        self.with_root(move |root| fs::remove_file(root.entry_below_top(&filename)?))
-            .await?;
+        self.with_root(move |root| fs::remove_file(root.entry_below_top(&filename)?)).await?;
         Ok(done(id))
     }
 
     async fn mkdir(&mut self, id: u32, path: String, _attributes: FileAttributes) -> Result<Status, StatusReply> {
-        self.with_root(move |root| fs::create_dir(root.entry_below_top(&path)?))
-            .await?;
+        self.with_root(move |root| fs::create_dir(root.entry_below_top(&path)?)).await?;
         Ok(done(id))
     }
 
     async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, StatusReply> {
-        self.with_root(move |root| fs::remove_dir(root.entry_below_top(&path)?))
-            .await?;
+        self.with_root(move |root| fs::remove_dir(root.entry_below_top(&path)?)).await?;
         Ok(done(id))
     }
 
@@ -261,12 +228,7 @@ impl Handler for Requests {
 }
 
 fn done(id: u32) -> Status {
-    Status {
-        id,
-        status_code: StatusCode::Ok,
-        error_message: "Ok".to_owned(),
-        language_tag: "en-US".to_owned(),
-    }
+    Status { id, status_code: StatusCode::Ok, error_message: "Ok".to_owned(), language_tag: "en-US".to_owned() }
 }
 
 /// The answer to `limits@openssh.com`: packet, read, write, handles.

@@ -16,19 +16,13 @@ pub(super) struct Root {
 impl Root {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
-        Ok(Root {
-            directory: directory.canonicalize()?.into(),
-        })
+        Ok(Root { directory: directory.canonicalize()?.into() })
     }
 
     /// The client's path without `.`, `..` and doubled `/`, from the top: what `realpath` answers.
     pub(super) fn normalised(path: &str) -> String {
         let segments = segments(path);
-        if segments.is_empty() {
-            "/".to_owned()
-        } else {
-            format!("/{}", segments.join("/"))
-        }
+        if segments.is_empty() { "/".to_owned() } else { format!("/{}", segments.join("/")) }
     }
 
     /// Where a path leads, all links followed. The last segment need not exist.
@@ -51,27 +45,17 @@ impl Root {
         if name.contains('\0') || Path::new(name).file_name() != Some(OsStr::new(name)) {
             return Err(ErrorKind::InvalidFilename.into());
         }
-        let parent = above
-            .iter()
-            .fold(self.directory.to_path_buf(), |path, segment| path.join(segment));
+        let parent = above.iter().fold(self.directory.to_path_buf(), |path, segment| path.join(segment));
         Ok(self.inside(parent.canonicalize()?)?.join(name))
     }
 
     /// Like [`Root::entry`], but not the top itself, which may be neither removed nor moved.
     pub(super) fn entry_below_top(&self, path: &str) -> io::Result<PathBuf> {
-        if segments(path).is_empty() {
-            Err(ErrorKind::PermissionDenied.into())
-        } else {
-            self.entry(path)
-        }
+        if segments(path).is_empty() { Err(ErrorKind::PermissionDenied.into()) } else { self.entry(path) }
     }
 
     fn inside(&self, path: PathBuf) -> io::Result<PathBuf> {
-        if path.starts_with(&self.directory) {
-            Ok(path)
-        } else {
-            Err(ErrorKind::PermissionDenied.into())
-        }
+        if path.starts_with(&self.directory) { Ok(path) } else { Err(ErrorKind::PermissionDenied.into()) }
     }
 }
 
@@ -136,9 +120,6 @@ mod tests {
             assert!(root.followed(path).is_err(), "{path}");
         }
         assert!(root.entry("out").is_ok());
-        assert_eq!(
-            root.followed("in/new").unwrap(),
-            top.canonicalize().unwrap().join("real/new")
-        );
+        assert_eq!(root.followed("in/new").unwrap(), top.canonicalize().unwrap().join("real/new"));
     }
 }

@@ -26,11 +26,7 @@ impl Login {
     }
 
     fn accepts_key(&self, user: &str, key: &PublicKey) -> bool {
-        self.user == user
-            && self
-                .public_key
-                .as_ref()
-                .is_some_and(|known| known.key_data() == key.key_data())
+        self.user == user && self.public_key.as_ref().is_some_and(|known| known.key_data() == key.key_data())
     }
 }
 
@@ -41,10 +37,7 @@ pub(super) struct Accounts {
 
 impl Accounts {
     pub(super) fn new(login: Login, root: Root) -> Self {
-        Accounts {
-            login: Arc::new(login),
-            root,
-        }
+        Accounts { login: Arc::new(login), root }
     }
 }
 
@@ -52,11 +45,7 @@ impl Server for Accounts {
     type Handler = Connection;
 
     fn new_client(&mut self, _peer: Option<SocketAddr>) -> Connection {
-        Connection {
-            login: self.login.clone(),
-            root: self.root.clone(),
-            channels: HashMap::new(),
-        }
+        Connection { login: self.login.clone(), root: self.root.clone(), channels: HashMap::new() }
     }
 }
 

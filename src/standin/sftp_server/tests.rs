@@ -46,14 +46,7 @@ impl Partner {
             // Of an option that is given twice the first counts, and `-b` gives BatchMode=yes.
             .args(["-q", "-o", "BatchMode=no", "-b", "-"])
             .args(["-o", "StrictHostKeyChecking=no", "-o", "NumberOfPasswordPrompts=1"])
-            .args([
-                "-o",
-                "PreferredAuthentications=password",
-                "-o",
-                "UserKnownHostsFile=/dev/null",
-                "-F",
-                "/dev/null",
-            ])
+            .args(["-o", "PreferredAuthentications=password", "-o", "UserKnownHostsFile=/dev/null", "-F", "/dev/null"])
             .args(["-P", &self.server.address().port().to_string(), "partner@127.0.0.1"])
             .env("SSH_ASKPASS", &askpass)
             .env("SSH_ASKPASS_REQUIRE", "force")
@@ -70,9 +63,7 @@ impl Partner {
             Err(failure) => panic!("{failure}"),
         };
         let mut stdin = running.stdin.take().unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stdin, batch.as_bytes())
-            .await
-            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stdin, batch.as_bytes()).await.unwrap();
         drop(stdin);
         Some(running.wait_with_output().await.unwrap())
     }
@@ -102,28 +93,14 @@ async fn times_are_kept_and_files_continued() {
     let partner = partner().await;
     fs::write(partner.local("sent"), "first line\nsecond line\n").unwrap();
     let then = std::time::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
-    fs::File::options()
-        .append(true)
-        .open(partner.local("sent"))
-        .unwrap()
-        .set_modified(then)
-        .unwrap();
+    fs::File::options().append(true).open(partner.local("sent")).unwrap().set_modified(then).unwrap();
     fs::write(partner.served("half.csv"), "first line\n").unwrap();
-    let Some(output) = partner
-        .sftp("correct horse", "put -p sent kept.csv\nreput sent half.csv\n")
-        .await
-    else {
+    let Some(output) = partner.sftp("correct horse", "put -p sent kept.csv\nreput sent half.csv\n").await else {
         return;
     };
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(
-        fs::metadata(partner.served("kept.csv")).unwrap().modified().unwrap(),
-        then
-    );
-    assert_eq!(
-        fs::read_to_string(partner.served("half.csv")).unwrap(),
-        "first line\nsecond line\n"
-    );
+    assert_eq!(fs::metadata(partner.served("kept.csv")).unwrap().modified().unwrap(), then);
+    assert_eq!(fs::read_to_string(partner.served("half.csv")).unwrap(), "first line\nsecond line\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,16 +119,8 @@ async fn a_wrong_password_and_a_way_out_are_refused() {
 #[tokio::test]
 async fn the_host_key_stays_the_same_and_is_private() {
     let folder = tempfile::tempdir().unwrap();
-    let first = SftpServer::start(options(&folder))
-        .await
-        .unwrap()
-        .fingerprint()
-        .to_owned();
-    let second = SftpServer::start(options(&folder))
-        .await
-        .unwrap()
-        .fingerprint()
-        .to_owned();
+    let first = SftpServer::start(options(&folder)).await.unwrap().fingerprint().to_owned();
+    let second = SftpServer::start(options(&folder)).await.unwrap().fingerprint().to_owned();
     assert_eq!(first, second);
     assert!(first.starts_with("SHA256:"));
     #[cfg(unix)]
@@ -166,12 +135,6 @@ async fn the_host_key_stays_the_same_and_is_private() {
 #[tokio::test]
 async fn only_this_machine_is_served() {
     let folder = tempfile::tempdir().unwrap();
-    let open = SftpServerOptions {
-        address: ([0, 0, 0, 0], 0).into(),
-        ..options(&folder)
-    };
-    assert!(matches!(
-        SftpServer::start(open).await,
-        Err(SftpServerError::NotLoopback { .. })
-    ));
+    let open = SftpServerOptions { address: ([0, 0, 0, 0], 0).into(), ..options(&folder) };
+    assert!(matches!(SftpServer::start(open).await, Err(SftpServerError::NotLoopback { .. })));
 }

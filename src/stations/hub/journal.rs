@@ -45,11 +45,7 @@ pub enum JournalError {
     #[error("hub name `{name}` must have 1 to 256 letters, digits, `.`, `-` or `_` and begin with a letter or digit")]
     HubName { name: String },
     #[error("hub `{hub}` has {partitions} partitions and no partition {partition}")]
-    NoPartition {
-        hub: String,
-        partitions: u32,
-        partition: u32,
-    },
+    NoPartition { hub: String, partitions: u32, partition: u32 },
 }
 
 /// One event as a consumer sees it.
@@ -90,11 +86,7 @@ pub struct JournalHub {
 impl JournalHub {
     /// Names the directory; a hub in it is created when it is first used.
     pub fn new(root: impl Into<PathBuf>, clock: Clock) -> Self {
-        JournalHub {
-            root: root.into(),
-            clock,
-            hubs: Arc::default(),
-        }
+        JournalHub { root: root.into(), clock, hubs: Arc::default() }
     }
 
     /// How many partitions `hub` has.
@@ -138,38 +130,21 @@ impl JournalHub {
         let owned_name = name.to_owned();
         let now = self.clock.now();
         let opened = blocking(move || Hub::open(owned_name, &directory, now)).await?;
-        Ok(self
-            .known_hubs()
-            .entry(name.to_owned())
-            .or_insert(Arc::new(opened))
-            .clone())
+        Ok(self.known_hubs().entry(name.to_owned()).or_insert(Arc::new(opened)).clone())
     }
 
     fn known_hubs(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Hub>>> {
-        self.hubs
-            .lock()
-            .expect("nothing panics while it holds the list of hubs")
+        self.hubs.lock().expect("nothing panics while it holds the list of hubs")
     }
 
     async fn append(&self, hub: &str, partition_key: &str, body: Bytes) -> Result<(), Arc<JournalError>> {
         let opened = self.hub(hub).await?;
-        let lane = opened
-            .lane(partition_of(partition_key, opened.description.partitions))?
-            .clone();
+        let lane = opened.lane(partition_of(partition_key, opened.description.partitions))?.clone();
         let (written, answer) = tokio::sync::oneshot::channel();
-        let record = NewRecord {
-            enqueued_at: self.clock.now(),
-            partition_key: partition_key.to_owned(),
-            body,
-        };
-        lane.waiting
-            .lock()
-            .expect("nothing panics while it holds the queue")
-            .push(Waiting { record, written });
+        let record = NewRecord { enqueued_at: self.clock.now(), partition_key: partition_key.to_owned(), body };
+        lane.waiting.lock().expect("nothing panics while it holds the queue").push(Waiting { record, written });
         blocking(move || lane.write_what_waits()).await;
-        answer
-            .await
-            .expect("a record is answered by the call that took it from the queue, and ours came after it")
+        answer.await.expect("a record is answered by the call that took it from the queue, and ours came after it")
     }
 }
 
@@ -178,17 +153,10 @@ impl HubSender for JournalHub {
     async fn send(&self, hub: &str, partition_key: &str, body: Bytes) -> Result<(), HubError> {
         let size_bytes = body.len();
         if size_bytes > BODY_LIMIT_BYTES {
-            return Err(HubError::TooLarge {
-                hub: hub.to_owned(),
-                size_bytes,
-                limit_bytes: BODY_LIMIT_BYTES,
-            });
+            return Err(HubError::TooLarge { hub: hub.to_owned(), size_bytes, limit_bytes: BODY_LIMIT_BYTES });
         }
         let sent = self.append(hub, partition_key, body).await;
-        sent.map_err(|source| HubError::Send {
-            hub: hub.to_owned(),
-            source: Box::new(source),
-        })
+        sent.map_err(|source| HubError::Send { hub: hub.to_owned(), source: Box::new(source) })
     }
 }
 
@@ -205,27 +173,17 @@ impl Hub {
         for partition in 0..description.partitions {
             let files = PartitionFiles::in_directory(directory, partition);
             files.open_writer()?;
-            lanes.push(Arc::new(Lane {
-                files,
-                waiting: Mutex::default(),
-                writer: Mutex::default(),
-            }));
+            lanes.push(Arc::new(Lane { files, waiting: Mutex::default(), writer: Mutex::default() }));
         }
-        Ok(Hub {
-            name,
-            description,
-            lanes,
-        })
+        Ok(Hub { name, description, lanes })
     }
 
     fn lane(&self, partition: u32) -> Result<&Arc<Lane>, JournalError> {
-        self.lanes
-            .get(partition as usize)
-            .ok_or_else(|| JournalError::NoPartition {
-                hub: self.name.clone(),
-                partitions: self.description.partitions,
-                partition,
-            })
+        self.lanes.get(partition as usize).ok_or_else(|| JournalError::NoPartition {
+            hub: self.name.clone(),
+            partitions: self.description.partitions,
+            partition,
+        })
     }
 }
 
@@ -271,29 +229,20 @@ impl Lane {
 /// Reads the hub's description, or writes it where there is none yet. Processes that come at once agree on one.
 fn describe(directory: &Path, now: DateTime<Utc>) -> Result<Description, JournalError> {
     let path = directory.join("hub.json");
-    let failed = |source| JournalError::File {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| JournalError::File { path: path.clone(), source };
     fs::create_dir_all(directory).map_err(failed)?;
     let lock = File::create(directory.join("hub.lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
     match fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).map_err(|source| JournalError::Description {
-            path: path.clone(),
-            source,
-        }),
+        Ok(text) => {
+            serde_json::from_slice(&text).map_err(|source| JournalError::Description { path: path.clone(), source })
+        }
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
-            let description = Description {
-                partitions: DEFAULT_PARTITIONS,
-                created_on: now,
-            };
+            let description = Description { partitions: DEFAULT_PARTITIONS, created_on: now };
             let text = serde_json::to_vec(&description).expect("two plain fields can be written as JSON");
             let unfinished = directory.join("hub.json.new");
             fs::write(&unfinished, text).map_err(failed)?;
-            File::open(&unfinished)
-                .and_then(|file| file.sync_all())
-                .map_err(failed)?;
+            File::open(&unfinished).and_then(|file| file.sync_all()).map_err(failed)?;
             fs::rename(&unfinished, &path).map_err(failed)?;
             Ok(description)
         }
@@ -302,9 +251,7 @@ fn describe(directory: &Path, now: DateTime<Utc>) -> Result<Description, Journal
 }
 
 fn check_hub_name(name: &str) -> Result<(), JournalError> {
-    let plain = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     let begins_well = name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
     if plain && begins_well && name.len() <= 256 {
         Ok(())

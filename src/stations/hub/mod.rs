@@ -19,16 +19,9 @@ pub trait HubSender: Send + Sync {
 #[derive(Debug, Error)]
 pub enum HubError {
     #[error("send to hub `{hub}` failed")]
-    Send {
-        hub: String,
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Send { hub: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("message of {size_bytes} bytes is above the {limit_bytes} that hub `{hub}` takes")]
-    TooLarge {
-        hub: String,
-        size_bytes: usize,
-        limit_bytes: usize,
-    },
+    TooLarge { hub: String, size_bytes: usize, limit_bytes: usize },
 }
 
 impl HubError {

@@ -3,19 +3,14 @@
 use super::*;
 
 fn starts(events: &[HostEvent]) -> usize {
-    events
-        .iter()
-        .filter(|event| matches!(event, HostEvent::HandlerStarted { .. }))
-        .count()
+    events.iter().filter(|event| matches!(event, HostEvent::HandlerStarted { .. })).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_third_crash_ends_the_host_and_quotes_the_last_words() {
     let bench = Bench::new(json!({}), &[("pull", timer())], json!({"exit_at_start": 3})).await;
     let (outcome, events) = bench.start(Until::Stopped).outcome().await;
-    let Err(HostError::HandlerGaveUp { reason }) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let Err(HostError::HandlerGaveUp { reason }) = outcome else { panic!("{outcome:?}") };
     assert!(reason.contains("cannot start") && reason.contains('3'), "{reason}");
     assert_eq!(starts(&events), 3);
 }
@@ -70,12 +65,8 @@ async fn a_timeout_takes_the_other_invocations_with_it() {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_dies_kills_the_handler_and_its_batch_is_delivered_again() {
-    let mut bench = Bench::new(
-        json!({}),
-        &[("pull", timer()), ("load", hub(0))],
-        json!({"/load": [{"hang": true}]}),
-    )
-    .await;
+    let mut bench =
+        Bench::new(json!({}), &[("pull", timer()), ("load", hub(0))], json!({"/load": [{"hang": true}]})).await;
     bench.send("x").await;
     let mut running = bench.start(Until::Stopped);
     let process = running

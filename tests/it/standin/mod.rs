@@ -44,23 +44,12 @@ impl Bench {
         let app = folder.path().join("app");
         for (name, function) in functions {
             fs::create_dir_all(app.join("functions").join(name)).unwrap();
-            fs::write(
-                app.join("functions").join(name).join("function.json"),
-                function.to_string(),
-            )
-            .unwrap();
+            fs::write(app.join("functions").join(name).join("function.json"), function.to_string()).unwrap();
         }
         fs::write(app.join("host.json"), host.to_string()).unwrap();
-        let containers = Containers::open(&StorageLocation::Directory(folder.path().join("storage")))
-            .await
-            .unwrap();
+        let containers = Containers::open(&StorageLocation::Directory(folder.path().join("storage"))).await.unwrap();
         let hub = JournalHub::new(folder.path().join("hubs"), Clock::System);
-        Bench {
-            folder,
-            containers,
-            hub,
-            behaviour,
-        }
+        Bench { folder, containers, hub, behaviour }
     }
 
     fn options(&self, until: Until) -> HostOptions {
@@ -71,11 +60,7 @@ impl Bench {
         ]);
         HostOptions {
             app: self.folder.path().join("app"),
-            handler: HandlerCommand {
-                program: "python3".into(),
-                arguments: vec![script.into()],
-                environment,
-            },
+            handler: HandlerCommand { program: "python3".into(), arguments: vec![script.into()], environment },
             settings: Settings::from([("PullSchedule".to_owned(), "* * * * * *".to_owned())]),
             address: ([127, 0, 0, 1], 0).into(),
             state: self.folder.path().join("state"),
@@ -94,11 +79,7 @@ impl Bench {
             // A dropped sender stops the host as well.
             let _ = stopped.await;
         }));
-        Running {
-            host,
-            events,
-            _stop: stop,
-        }
+        Running { host, events, _stop: stop }
     }
 
     async fn run_until_idle(&self) -> Result<(), HostError> {
@@ -108,11 +89,7 @@ impl Bench {
     }
 
     async fn land(&self, name: &str, content: &'static str) {
-        self.containers
-            .landing
-            .put(&BlobName::new(name).unwrap(), Bytes::from(content))
-            .await
-            .unwrap();
+        self.containers.landing.put(&BlobName::new(name).unwrap(), Bytes::from(content)).await.unwrap();
     }
 
     async fn send(&self, body: &'static str) {
@@ -161,9 +138,7 @@ impl Running {
             }
             panic!("the host ended before the event came")
         };
-        tokio::time::timeout(BOUND, search)
-            .await
-            .expect("the event comes within the bound")
+        tokio::time::timeout(BOUND, search).await.expect("the event comes within the bound")
     }
 
     /// Waits for the end of the host, with all events on the way.
@@ -175,9 +150,7 @@ impl Running {
             }
             self.host.await.unwrap()
         };
-        let outcome = tokio::time::timeout(BOUND, all)
-            .await
-            .expect("the host ends within the bound");
+        let outcome = tokio::time::timeout(BOUND, all).await.expect("the host ends within the bound");
         (outcome, events)
     }
 }

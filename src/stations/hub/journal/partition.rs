@@ -50,10 +50,7 @@ impl PartitionFiles {
         let mut index = self.open_index()?;
         let count = entries(&index).map_err(|source| self.index_failed(source))?;
         let size_bytes = end_of(&mut index, count).map_err(|source| self.index_failed(source))?;
-        Ok(PartitionProperties {
-            next_sequence_number: count,
-            size_bytes,
-        })
+        Ok(PartitionProperties { next_sequence_number: count, size_bytes })
     }
 
     pub(super) fn read(
@@ -70,30 +67,20 @@ impl PartitionFiles {
         }
         let ends = ends_of(&mut index, from, wanted).map_err(|source| self.index_failed(source))?;
         let begin = ends[0];
-        let last = 1 + ends[2..]
-            .iter()
-            .take_while(|end| end.saturating_sub(begin) <= max_bytes as u64)
-            .count();
+        let last = 1 + ends[2..].iter().take_while(|end| end.saturating_sub(begin) <= max_bytes as u64).count();
         let ends = &ends[..=last];
 
         let mut events = File::open(&self.events).map_err(|source| self.events_failed(source))?;
-        events
-            .seek(SeekFrom::Start(begin))
-            .map_err(|source| self.events_failed(source))?;
+        events.seek(SeekFrom::Start(begin)).map_err(|source| self.events_failed(source))?;
         let mut found = Vec::with_capacity(last);
         for (sequence_number, bounds) in (from..).zip(ends.windows(2)) {
-            let damaged = || JournalError::Damaged {
-                path: self.events.clone(),
-                sequence_number,
-            };
+            let damaged = || JournalError::Damaged { path: self.events.clone(), sequence_number };
             let size = bounds[1].checked_sub(bounds[0]).ok_or_else(damaged)? as usize;
             if size > HEAD_BYTES + REST_LIMIT_BYTES {
                 return Err(damaged());
             }
             let mut record = vec![0; size];
-            events
-                .read_exact(&mut record)
-                .map_err(|source| self.events_failed(source))?;
+            events.read_exact(&mut record).map_err(|source| self.events_failed(source))?;
             let event = decode(record.into(), bounds[0]).filter(|event| event.sequence_number == sequence_number);
             found.push(event.ok_or_else(damaged)?);
         }
@@ -104,11 +91,7 @@ impl PartitionFiles {
     pub(super) fn open_writer(&self) -> Result<PartitionWriter, JournalError> {
         let events = open_for_append(&self.events).map_err(|source| self.events_failed(source))?;
         let index = open_for_append(&self.index).map_err(|source| self.index_failed(source))?;
-        let mut writer = PartitionWriter {
-            files: self.clone(),
-            events,
-            index,
-        };
+        let mut writer = PartitionWriter { files: self.clone(), events, index };
         writer.locked(|writer| {
             writer.drop_index_that_does_not_fit()?;
             writer.catch_up().map(|_| ())
@@ -121,17 +104,11 @@ impl PartitionFiles {
     }
 
     fn events_failed(&self, source: io::Error) -> JournalError {
-        JournalError::File {
-            path: self.events.clone(),
-            source,
-        }
+        JournalError::File { path: self.events.clone(), source }
     }
 
     fn index_failed(&self, source: io::Error) -> JournalError {
-        JournalError::File {
-            path: self.index.clone(),
-            source,
-        }
+        JournalError::File { path: self.index.clone(), source }
     }
 }
 
@@ -157,10 +134,7 @@ impl PartitionWriter {
             }
             let written = writer.events.write_all(&bytes).and_then(|()| writer.events.sync_data());
             written.map_err(|source| writer.files.events_failed(source))?;
-            writer
-                .index
-                .write_all(&ends)
-                .map_err(|source| writer.files.index_failed(source))
+            writer.index.write_all(&ends).map_err(|source| writer.files.index_failed(source))
         })
     }
 
@@ -187,10 +161,7 @@ impl PartitionWriter {
             return Ok((count, end));
         }
         if size < end {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the index names records that are not there",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the index names records that are not there"));
         }
         self.events.sync_data()?;
         let mut rest = BufReader::new(File::open(&self.files.events)?);
@@ -211,11 +182,7 @@ impl PartitionWriter {
             None => true,
             Some(last) => self.files.read(last, 1, 0).is_ok(),
         };
-        if fits {
-            Ok(())
-        } else {
-            self.index.set_len(0).map_err(|source| self.files.index_failed(source))
-        }
+        if fits { Ok(()) } else { self.index.set_len(0).map_err(|source| self.files.index_failed(source)) }
     }
 }
 
@@ -289,13 +256,7 @@ fn decode(mut record: Bytes, offset: u64) -> Option<JournalEvent> {
         return None;
     }
     let partition_key = String::from_utf8_lossy(&record.split_to(key_length)).into_owned();
-    Some(JournalEvent {
-        sequence_number,
-        offset,
-        enqueued_at,
-        partition_key,
-        body: record,
-    })
+    Some(JournalEvent { sequence_number, offset, enqueued_at, partition_key, body: record })
 }
 
 /// The size of the record that begins here, if it is whole and has the number that is due.
@@ -311,14 +272,10 @@ fn next_whole_record(events: &mut impl Read, offset: u64, sequence_number: u64) 
     events.by_ref().take(length as u64).read_to_end(&mut record)?;
     let size = record.len() as u64;
     let event = decode(record.into(), offset);
-    Ok(event
-        .filter(|event| event.sequence_number == sequence_number)
-        .map(|_| size))
+    Ok(event.filter(|event| event.sequence_number == sequence_number).map(|_| size))
 }
 
 fn checksum(rest: &[u8]) -> u64 {
     let digest = Sha256::digest(rest);
-    u64::from_be_bytes([
-        digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
-    ])
+    u64::from_be_bytes([digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]])
 }

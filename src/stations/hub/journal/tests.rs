@@ -2,10 +2,7 @@ use super::*;
 use std::io::Write;
 
 fn hub_in(directory: &tempfile::TempDir) -> JournalHub {
-    JournalHub::new(
-        directory.path(),
-        Clock::set_to(DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap()),
-    )
+    JournalHub::new(directory.path(), Clock::set_to(DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap()))
 }
 
 async fn all(hub: &JournalHub, partition: u32) -> Vec<JournalEvent> {
@@ -23,9 +20,7 @@ async fn an_event_is_read_as_it_was_sent() {
     let directory = tempfile::tempdir().unwrap();
     only_partition(&directory);
     let hub = hub_in(&directory);
-    hub.send("files", "flights/é.csv", Bytes::from_static(b"\x00\xff"))
-        .await
-        .unwrap();
+    hub.send("files", "flights/é.csv", Bytes::from_static(b"\x00\xff")).await.unwrap();
     let events = all(&hub, 0).await;
     assert_eq!(
         events,
@@ -44,9 +39,7 @@ async fn events_of_one_key_share_a_partition_and_others_spread() {
     let directory = tempfile::tempdir().unwrap();
     let hub = hub_in(&directory);
     for number in 0..40 {
-        hub.send("files", &format!("key {}", number % 20), Bytes::from(vec![number]))
-            .await
-            .unwrap();
+        hub.send("files", &format!("key {}", number % 20), Bytes::from(vec![number])).await.unwrap();
     }
     let mut used = 0;
     for partition in 0..hub.partition_count("files").await.unwrap() {
@@ -87,25 +80,15 @@ async fn a_read_stops_at_its_limits_but_always_moves() {
         hub.send("files", "k", Bytes::from(vec![7; 1000])).await.unwrap();
     }
     let numbers = |events: Vec<JournalEvent>| events.iter().map(|event| event.sequence_number).collect::<Vec<_>>();
-    assert_eq!(
-        numbers(hub.read("files", 0, 4, 3, usize::MAX).await.unwrap()),
-        [4, 5, 6]
-    );
+    assert_eq!(numbers(hub.read("files", 0, 4, 3, usize::MAX).await.unwrap()), [4, 5, 6]);
     assert_eq!(numbers(hub.read("files", 0, 8, 100, 1).await.unwrap()), [8]);
     assert_eq!(numbers(hub.read("files", 0, 0, 100, 2100).await.unwrap()), [0, 1]);
     assert!(hub.read("files", 0, 10, 100, usize::MAX).await.unwrap().is_empty());
     assert!(hub.read("files", 0, 99, 100, usize::MAX).await.unwrap().is_empty());
-    assert_eq!(
-        hub.partition_properties("files", 0).await.unwrap().next_sequence_number,
-        10
-    );
+    assert_eq!(hub.partition_properties("files", 0).await.unwrap().next_sequence_number, 10);
     assert!(matches!(
         hub.read("files", 1, 0, 1, 1).await,
-        Err(JournalError::NoPartition {
-            partition: 1,
-            partitions: 1,
-            ..
-        })
+        Err(JournalError::NoPartition { partition: 1, partitions: 1, .. })
     ));
 }
 
@@ -113,10 +96,7 @@ async fn a_read_stops_at_its_limits_but_always_moves() {
 async fn a_torn_tail_is_cut_off_wherever_it_was_torn() {
     let directory = tempfile::tempdir().unwrap();
     only_partition(&directory);
-    hub_in(&directory)
-        .send("files", "k", Bytes::from_static(b"whole"))
-        .await
-        .unwrap();
+    hub_in(&directory).send("files", "k", Bytes::from_static(b"whole")).await.unwrap();
     let path = directory.path().join("files/0.events");
     let whole = fs::read(&path).unwrap();
     for torn_at in 1..whole.len() {
@@ -158,10 +138,7 @@ async fn a_running_sender_goes_on_after_another_process_was_cut_off_while_writin
     only_partition(&directory);
     let hub = hub_in(&directory);
     hub.send("files", "k", Bytes::from_static(b"a")).await.unwrap();
-    let mut other = fs::OpenOptions::new()
-        .append(true)
-        .open(directory.path().join("files/0.events"))
-        .unwrap();
+    let mut other = fs::OpenOptions::new().append(true).open(directory.path().join("files/0.events")).unwrap();
     other.write_all(&[9; 30]).unwrap();
     assert_eq!(all(&hub, 0).await.len(), 1);
     hub.send("files", "k", Bytes::from_static(b"b")).await.unwrap();
@@ -181,10 +158,7 @@ async fn a_flipped_bit_is_found_when_it_is_read() {
     bytes[20] ^= 1;
     fs::write(&path, bytes).unwrap();
     let damaged = hub.read("files", 0, 0, 1, 1).await;
-    assert!(
-        matches!(damaged, Err(JournalError::Damaged { sequence_number: 0, .. })),
-        "{damaged:?}"
-    );
+    assert!(matches!(damaged, Err(JournalError::Damaged { sequence_number: 0, .. })), "{damaged:?}");
 }
 
 #[tokio::test]
@@ -194,9 +168,6 @@ async fn what_a_hub_cannot_take_is_refused_by_name() {
     let too_large = hub.send("files", "k", Bytes::from(vec![0; BODY_LIMIT_BYTES + 1])).await;
     assert!(matches!(too_large, Err(HubError::TooLarge { .. })));
     for name in ["", "../up", "a/b", ".hidden"] {
-        assert!(
-            matches!(hub.partition_count(name).await, Err(JournalError::HubName { .. })),
-            "{name}"
-        );
+        assert!(matches!(hub.partition_count(name).await, Err(JournalError::HubName { .. })), "{name}");
     }
 }
