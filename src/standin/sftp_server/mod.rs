@@ -30,6 +30,11 @@ use session::{Accounts, Login};
 /// asks for at once.
 const WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 
+/// Messages that a channel may hold unread. While the server writes an answer it reads nothing, and a full channel stops
+/// russh from sending that very answer: with its default of 100 a client that has many requests under way (OpenSSH: 64,
+/// with a window adjustment for every 32 KiB in between) stops for ever in the middle of a file.
+const UNREAD_MESSAGES: usize = 64 * 1024;
+
 pub struct SftpServerOptions {
     /// What the client sees as `/`; created where it is missing.
     pub root: PathBuf,
@@ -121,6 +126,7 @@ fn ssh_config(key: PrivateKey) -> russh::server::Config {
         // Clients ask with "none" first, to learn the methods.
         auth_rejection_time_initial: Some(Duration::ZERO),
         window_size: WINDOW_BYTES,
+        channel_buffer_size: UNREAD_MESSAGES,
         nodelay: true,
         ..russh::server::Config::default()
     }

@@ -53,7 +53,8 @@ impl Partner {
             .current_dir(self.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         let mut running = match client.spawn() {
             Ok(running) => running,
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
@@ -65,14 +66,16 @@ impl Partner {
         let mut stdin = running.stdin.take().unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stdin, batch.as_bytes()).await.unwrap();
         drop(stdin);
-        Some(running.wait_with_output().await.unwrap())
+        let ended = tokio::time::timeout(Duration::from_secs(120), running.wait_with_output()).await;
+        Some(ended.expect("the transfer ends within the bound").unwrap())
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openssh_puts_lists_renames_gets_and_removes() {
     let partner = partner().await;
-    let content: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    // Large enough to have many answers under way while requests come in (see `UNREAD_MESSAGES`).
+    let content: Vec<u8> = (0..16_000_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(partner.local("sent"), &content).unwrap();
     let batch = "mkdir outbox\nput sent outbox/a.part\nrename outbox/a.part outbox/a.csv\nls -l outbox\n\
                  get outbox/a.csv got\nchmod 600 outbox/a.csv\nput sent outbox/b.csv\nrm outbox/b.csv\n\
@@ -82,7 +85,7 @@ async fn openssh_puts_lists_renames_gets_and_removes() {
     };
     assert!(output.status.success(), "{output:?}");
     let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(shown.contains("12000000") && shown.contains("a.csv"), "{shown}");
+    assert!(shown.contains("64000000") && shown.contains("a.csv"), "{shown}");
     assert!(fs::read(partner.served("outbox/a.csv")).unwrap() == content);
     assert!(fs::read(partner.local("got")).unwrap() == content);
     assert_eq!(fs::read_dir(partner.served("outbox")).unwrap().count(), 1);
