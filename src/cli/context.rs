@@ -14,10 +14,10 @@ use crate::telemetry;
 #[derive(Args, Default)]
 pub struct AppArguments {
     /// The app's folder, with host.json, pipeline.toml and local.settings.json
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     app: PathBuf,
     /// The workspace of `millrace dev`, used where neither the environment nor local.settings.json names an end
-    #[arg(long, value_name = "DIR", default_value = workspace::DEFAULT)]
+    #[arg(long, global = true, value_name = "DIR", default_value = workspace::DEFAULT)]
     workspace: PathBuf,
 }
 

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InvocationAnswer {
-    /// 200. `return_value` is for people and for the stand-in host: the real one ignores it, as no function has a
+    /// Status 200. `return_value` is for people and for the stand-in host: the real one ignores it, as no function has a
     /// `$return` binding. `outputs` are bindings of the function by name.
     Done { outputs: Value, return_value: Value },
-    /// 500: the host tries again where the trigger or a retry policy says so. The reason goes to stderr.
+    /// Status 500: the host tries again where the trigger or a retry policy says so. The reason goes to stderr.
     Failed { reason: String },
 }
 

@@ -6,7 +6,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -33,25 +32,21 @@ pub enum EnvelopeError {
     NotEvents { function: String, binding: String, reason: String },
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(rename = "Data", default)]
-    data: Map<String, Value>,
-    #[serde(rename = "Metadata", default)]
-    metadata: Map<String, Value>,
-}
-
 impl Invocation {
     pub fn parse(function: &str, invocation_id: &str, body: &[u8]) -> Result<Self, EnvelopeError> {
-        let envelope: Envelope = serde_json::from_slice(body).map_err(|error| EnvelopeError::NotAnInvocation {
-            function: function.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let refuse = |reason: String| EnvelopeError::NotAnInvocation { function: function.to_owned(), reason };
+        let mut envelope: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|error| refuse(error.to_string()))?;
+        let mut member = |name: &str| match envelope.remove(name) {
+            Some(Value::Object(object)) => Ok(object),
+            None | Some(Value::Null) => Ok(Map::new()),
+            Some(other) => Err(refuse(format!("its `{name}` is {}", kind(&other)))),
+        };
         Ok(Invocation {
             function: function.to_owned(),
             invocation_id: invocation_id.to_owned(),
-            data: envelope.data,
-            metadata: envelope.metadata,
+            data: member("Data")?,
+            metadata: member("Metadata")?,
         })
     }
 

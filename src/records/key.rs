@@ -42,7 +42,7 @@ fn encode_segment(segment: &str) -> String {
     let mut encoded = String::with_capacity(segment.len());
     for (position, character) in segment.char_indices() {
         let misread = character.is_control()
-            || matches!(character, '%' | '#' | '~' | '?' | '\\' | ':' | '*' | '"' | '<' | '>' | '|')
+            || matches!(character, '/' | '%' | '#' | '~' | '?' | '\\' | ':' | '*' | '"' | '<' | '>' | '|')
             || (position == 0 && character == '=');
         if misread {
             let mut bytes = [0; 4];

@@ -1,6 +1,9 @@
 //! Scenarios and real servers: one binary, so that everything is linked once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod build;
+mod containers_conformance;
 mod dev;
 mod flights;
 mod kills;

@@ -44,6 +44,7 @@ fn primitive<T: polars_arrow::types::NativeType>(values: &[T], validity: Option<
     PrimitiveArray::new(T::PRIMITIVE.into(), values.to_vec().into(), validity)
 }
 
+#[expect(unsafe_code, reason = "checking again what the decoder has checked would cost as much as counting")]
 fn text_array(chunk: &Bytes, views: &[StringView], unescaped: &[u8], validity: Option<Bitmap>) -> Utf8ViewArray {
     let views: Vec<View> = views
         .iter()

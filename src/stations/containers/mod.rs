@@ -9,8 +9,6 @@ mod error;
 mod upload;
 mod walk;
 
-#[cfg(any(test, feature = "dev"))]
-pub mod conformance;
 #[cfg(test)]
 mod tests;
 

@@ -15,11 +15,9 @@ fn blob(name: &str) -> BlobName {
     BlobName::new(name).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_directory_conforms() {
+#[tokio::test]
+async fn a_directorys_address_is_a_file_url() {
     let (_directory, containers) = containers().await;
-    conformance::suite(&containers.landing).await;
-    assert_eq!(containers.landing.list("", None).try_collect::<Vec<_>>().await.unwrap(), []);
     assert!(containers.landing.url().starts_with("file:///"));
     assert!(containers.landing.url().ends_with("/landing"));
 }

@@ -171,6 +171,7 @@ fn running_xor(mut bits: u64) -> u64 {
 /// Where each of the needles stands in the block.
 #[cfg(target_arch = "x86_64")]
 #[inline]
+#[expect(unsafe_code, reason = "without SSE2 events are decoded at three fifths of the speed")]
 fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
     // This crate's only unsafe line. Measured against `find_in_words`: the cutter does 6.4 GB/s instead of 1.0 where
     // there are quotes, and the decoder 2.6 instead of 1.6.

@@ -190,7 +190,7 @@ fn open_for_append(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     if let Some(directory) = path.parent() {
         // The file's name must survive a power cut as its records do.
-        fs::File::open(directory)?.sync_all()?;
+        File::open(directory)?.sync_all()?;
     }
     Ok(file)
 }

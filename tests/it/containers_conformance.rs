@@ -1,11 +1,19 @@
-//! What every implementation of a container must do. Tests of this crate run it on a directory; the integration tests
-//! run it on whatever other store they can reach.
+//! What every implementation of a container must do; run on a directory here, and on whatever other store a test can reach.
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 
-use super::{BlobFacts, Condition, Container, ContainerError};
-use crate::names::{BlobName, ETag};
+use millrace::names::{BlobName, ETag};
+use millrace::stations::containers::{BlobFacts, Condition, Container, ContainerError, Containers, StorageLocation};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_conforms() {
+    let directory = tempfile::tempdir().unwrap();
+    let location = StorageLocation::Directory(directory.path().to_owned());
+    let containers = Containers::open(&location).await.unwrap();
+    suite(&containers.landing).await;
+    assert_eq!(containers.landing.list("", None).try_collect::<Vec<_>>().await.unwrap(), []);
+}
 
 /// Runs the whole suite on a container in which nothing begins with `conformance/`, and leaves nothing there.
 ///
