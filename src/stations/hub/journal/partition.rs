@@ -11,7 +11,7 @@
 //! index    u64 end of record 0 · u64 end of record 1 · …          all little-endian
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
