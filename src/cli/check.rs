@@ -54,13 +54,26 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
     for fault in &faults {
         println!("{fault}");
     }
-    bail!("{} faults", faults.len())
+    bail!("{}", named(faults.len(), "fault"))
+}
+
+/// `1 feed`, `2 feeds`, `2 summaries`
+fn named(count: usize, thing: &str) -> String {
+    match (count, thing.strip_suffix('y')) {
+        (1, _) => format!("1 {thing}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {thing}s"),
+    }
 }
 
 /// Where host.json and the function.json files differ from what this program needs.
 fn faults_of_app(folder: &Path) -> Vec<String> {
     let mut faults = Vec::new();
-    if let Err(fault) = read_json(&folder.join("host.json")).and_then(|host| app::function_timeout(&host)) {
+    let host = folder.join("host.json");
+    if !host.is_file() {
+        return vec![format!("{}: there is no such file; give the app's folder with --app", host.display())];
+    }
+    if let Err(fault) = read_json(&host).and_then(|host| app::function_timeout(&host)) {
         faults.push(fault);
     }
     for (function, expected) in app::function_jsons() {

@@ -137,8 +137,8 @@ impl Totals {
         }
         let Totals { files, rows, seconds, .. } = self;
         text.push_str(&format!(
-            "\n{} files pulled, {} loaded, {} unchanged, {} dead letters; {} rows read, {} rejected; {seconds:.1} s\n",
-            files.pulled,
+            "\n{} pulled, {} loaded, {} unchanged, {} dead; {} rows read, {} rejected; {seconds:.1} s\n",
+            if files.pulled == 1 { "1 file".to_owned() } else { format!("{} files", files.pulled) },
             files.loaded,
             files.unchanged,
             files.dead_lettered,

@@ -9,6 +9,7 @@ mod flights;
 mod kills;
 mod landing;
 mod messages;
+mod put;
 mod serve;
 mod sshd;
 mod standin;
