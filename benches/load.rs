@@ -65,7 +65,7 @@ fn main() {
                 size_bytes as f64 / 1e6 / seconds,
                 measured.seconds / seconds
             ),
-            None if run == 1 => println!("DuckDB is not there to compare with: pip install duckdb"),
+            None if run == 1 => println!("DuckDB did not answer: is it there? pip install duckdb"),
             None => {}
         }
     }

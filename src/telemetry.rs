@@ -45,6 +45,14 @@ pub fn chain(error: &dyn Error) -> String {
     text.replace('\n', " ")
 }
 
+/// The message of a panic, as far as it has one.
+pub fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        return (*text).to_owned();
+    }
+    payload.downcast_ref::<String>().cloned().unwrap_or_else(|| "without a message".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use thiserror::Error;

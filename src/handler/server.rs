@@ -20,6 +20,7 @@ use super::body::{BodyLimits, BodyReader};
 use super::envelope::Invocation;
 use super::limits::Limits;
 use super::{ForwardedRequest, Functions};
+use crate::telemetry::panic_text;
 
 /// The path below which the host forwards HTTP requests; host.json does not change it.
 const HTTP_PREFIX: &str = "/api/";
@@ -159,12 +160,4 @@ async fn read(mut body: Payload, limits: BodyLimits) -> Result<Vec<u8>, (StatusC
 
 fn header(request: &HttpRequest, name: &str) -> Option<String> {
     request.headers().get(name)?.to_str().ok().map(str::to_owned)
-}
-
-/// The message of a panic, as far as it has one.
-pub fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        return (*text).to_owned();
-    }
-    payload.downcast_ref::<String>().cloned().unwrap_or_else(|| "without a message".to_owned())
 }

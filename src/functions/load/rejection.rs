@@ -4,13 +4,12 @@ use tracing::{error, warn};
 
 use super::{LoadError, LoadStations, Loaded};
 use crate::counting::CountError;
-use crate::handler::server::panic_text;
 use crate::names::{BlobName, ETag, Sha256};
 use crate::records::attempts;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::landed::{LandedFile, MessageError};
 use crate::stations::warehouse::WarehouseError;
-use crate::telemetry::chain;
+use crate::telemetry::{chain, panic_text};
 
 /// Why a file goes to the dead letters.
 #[derive(Debug)]

@@ -8,7 +8,8 @@
 //! never share an ETag.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -352,6 +353,18 @@ fn next_stamp(lock: &mut File) -> io::Result<SystemTime> {
     // Sixteen digits until the year 2286, so that a stamp always covers the one before.
     lock.write_all(format!("{stamp:016}").as_bytes())?;
     Ok(UNIX_EPOCH + Duration::from_micros(stamp))
+}
+
+/// Reads a range of a file that `object_store` opened, into memory that nobody zeroed first: that costs a load six per cent.
+pub(super) async fn read_range(mut file: File, range: Range<u64>) -> io::Result<Bytes> {
+    let read = move || {
+        let length = range.end - range.start;
+        let mut bytes = Vec::with_capacity(length as usize);
+        file.seek(SeekFrom::Start(range.start))?;
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(Bytes::from(bytes))
+    };
+    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
 
 /// As `object_store` computes it (its `get_etag`); the conformance suite compares them.

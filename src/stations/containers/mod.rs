@@ -21,7 +21,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 
 use crate::names::{BlobName, ETag};
 
@@ -165,7 +165,12 @@ impl Container {
         let options =
             GetOptions { if_match: Some(quoted(if_match)), range: Some(range.clone().into()), ..GetOptions::default() };
         let answer = self.inner.store.get_opts(&path, options).await.map_err(|e| self.failure("read", blob, e))?;
-        let bytes = answer.bytes().await.map_err(|e| self.failure("read", blob, e))?;
+        let bytes = match answer.payload {
+            GetResultPayload::File(file, _) => directory::read_range(file, range.clone())
+                .await
+                .map_err(|source| self.io_failure("read", blob, source))?,
+            GetResultPayload::Stream(_) => answer.bytes().await.map_err(|e| self.failure("read", blob, e))?,
+        };
         if bytes.len() as u64 != range.end - range.start {
             return Err(ContainerError::OutOfRange { container: self.inner.name, blob: blob.clone(), range });
         }
@@ -241,6 +246,10 @@ impl Container {
             blob: blob.clone(),
             source: "the store answered without an ETag".into(),
         })
+    }
+
+    fn io_failure(&self, operation: &'static str, blob: &BlobName, source: std::io::Error) -> ContainerError {
+        ContainerError::Store { operation, container: self.inner.name, blob: blob.clone(), source: source.into() }
     }
 
     fn failure(&self, operation: &'static str, blob: &BlobName, source: object_store::Error) -> ContainerError {
