@@ -31,6 +31,8 @@ pub const LOG: &str = "MILLRACE_LOG";
 /// Set by `millrace dev`: the embedded server that stands in for every sftp source, as JSON ([`EmbeddedSftp`]).
 pub const EMBEDDED_SFTP: &str = "MILLRACE_EMBEDDED_SFTP";
 
+/// Set by the stand-in host: its process id. The real host does not say.
+pub const HOST_PROCESS: &str = "MILLRACE_HOST_PROCESS";
 /// For tests: `<fault point>=<marker file>`; the handler is killed there, once for each marker file.
 pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
 

@@ -14,9 +14,8 @@ use crate::pipeline::Pipeline;
 use crate::settings::PULL_SCHEDULE;
 
 /// Checks pipeline.toml, the settings and the function.json files against each other; every fault is printed at once
-///
-/// Example: millrace check --app dist
 #[derive(Args)]
+#[command(after_help = "Example: millrace check --app dist")]
 pub struct CheckArguments {
     #[command(flatten)]
     app: AppArguments,

@@ -12,9 +12,8 @@ use crate::records::dead_letters::{self, DeadLetter};
 const LIMIT: usize = 1_000;
 
 /// Shows what failed and why, and gives it another try
-///
-/// Example: millrace dead-letters retry 1f0c2a9be774
 #[derive(Args)]
+#[command(after_help = "Example: millrace dead-letters retry 1f0c2a9be774")]
 pub struct DeadLettersArguments {
     #[command(flatten)]
     app: AppArguments,

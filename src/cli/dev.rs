@@ -28,9 +28,8 @@ const USER: &str = "partner";
 ///
 /// Every sftp source is replaced by an embedded server, which serves DIR/<feed>/. The secrets that pipeline.toml refers to need
 /// not be set.
-///
-/// Example: millrace dev --inbox examples/inbox --once
 #[derive(Args)]
+#[command(after_help = "Example: millrace dev --inbox examples/inbox --once")]
 pub struct DevArguments {
     /// The folder that the embedded SFTP server serves
     #[arg(long, value_name = "DIR", default_value = "examples/inbox")]

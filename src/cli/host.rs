@@ -15,7 +15,7 @@ use super::totals::{Totals, totals};
 use super::wiring::Stations;
 use crate::clock::Clock;
 use crate::pipeline::Pipeline;
-use crate::settings::{APP_ROOT, Settings};
+use crate::settings::{APP_ROOT, HOST_PROCESS, Settings};
 use crate::standin::{HandlerCommand, HostError, HostOptions, Until, run_host};
 use crate::stations::hub::journal::JournalHub;
 use crate::telemetry;
@@ -24,9 +24,8 @@ use crate::telemetry;
 pub const DEFAULT_PORT: u16 = 7071;
 
 /// Runs an app folder as `func start` would, with its local.settings.json and the environment
-///
-/// Example: millrace host --app . --until-idle
 #[derive(Args)]
+#[command(after_help = "Example: millrace host --app . --until-idle")]
 pub struct HostArguments {
     /// The app's folder, with host.json and the functions
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -105,6 +104,7 @@ fn handler(app: &Path, settings: &Settings) -> anyhow::Result<HandlerCommand> {
     let root = std::path::absolute(app).with_context(|| format!("{} is no folder", app.display()))?;
     let mut environment = settings.all().clone();
     environment.insert(APP_ROOT.to_owned(), root.display().to_string());
+    environment.insert(HOST_PROCESS.to_owned(), std::process::id().to_string());
     Ok(HandlerCommand {
         program: std::env::current_exe().context("this program cannot find its own file")?,
         arguments: vec!["serve".into()],

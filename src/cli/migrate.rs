@@ -6,9 +6,8 @@ use super::context::AppArguments;
 use super::wiring;
 
 /// Creates or upgrades the tables that pipeline.toml asks for; safe to run again
-///
-/// Example: millrace migrate --print | less
 #[derive(Args)]
+#[command(after_help = "Example: millrace migrate --print | less")]
 pub struct MigrateArguments {
     #[command(flatten)]
     app: AppArguments,

@@ -16,9 +16,8 @@ use crate::stations::containers::BlobFacts;
 /// Announces landed files again, so that they are counted as pipeline.toml says now
 ///
 /// What is in the ledger already, by the same meaning, stays as it is; nothing is ever counted twice.
-///
-/// Example: millrace replay flights --blob 'flights/2013-*' --dry-run
 #[derive(Args)]
+#[command(after_help = "Example: millrace replay flights --blob 'flights/2013-*' --dry-run")]
 pub struct ReplayArguments {
     feed: String,
     /// Only blobs whose full name matches

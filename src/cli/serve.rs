@@ -17,13 +17,12 @@ use crate::functions::load::{Feeds, LoadStations};
 use crate::handler::routes::Routes;
 use crate::handler::{parent, server};
 use crate::pipeline::Pipeline;
-use crate::settings::{FAULT_POINT, HANDLER_PORT, Settings};
+use crate::settings::{FAULT_POINT, HANDLER_PORT, HOST_PROCESS, Settings};
 use crate::telemetry;
 
 /// The Functions host starts this; FUNCTIONS_CUSTOMHANDLER_PORT says where to listen.
-///
-/// Example: FUNCTIONS_CUSTOMHANDLER_PORT=9000 millrace serve
 #[derive(Args, Default)]
+#[command(after_help = "Example: FUNCTIONS_CUSTOMHANDLER_PORT=9000 millrace serve")]
 pub struct ServeArguments {}
 
 pub async fn run(_: ServeArguments) -> anyhow::Result<()> {
@@ -40,9 +39,10 @@ pub async fn run(_: ServeArguments) -> anyhow::Result<()> {
         faults::arm(plan);
     }
     let routes = routes(&settings).await?;
+    let host = settings.get(HOST_PROCESS).and_then(|id| id.parse().ok());
     tokio::select! {
         served = server::serve(Arc::new(routes), port) => served.with_context(|| format!("port {port} cannot be served"))?,
-        () = parent::gone() => {}
+        () = parent::gone(host) => {}
         () = interrupted_twice() => {}
     }
     // Never an orderly 0: the host takes that for a handler that need not be started again.

@@ -56,7 +56,8 @@ impl Show {
             return ProgressBar::hidden();
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{spinner} loaded {pos} of {len} landed files {wide_bar} {elapsed}");
+        let style =
+            ProgressStyle::with_template("{spinner} {pos} of {len} landed files are loaded {wide_bar} {elapsed}");
         bar.set_style(style.expect("the template is ours and has no fault"));
         bar
     }
@@ -64,7 +65,8 @@ impl Show {
     async fn count(&self, bar: &ProgressBar) {
         let landed = self.containers.landing.list("", None).try_fold(0, |count, _| async move { Ok(count + 1) });
         let Ok(landed) = landed.await else { return };
-        bar.set_length(landed);
+        // A bar of nothing would look full; before the first landing there is one file to wait for.
+        bar.set_length(landed.max(1));
         bar.set_position(loaded::count(&self.containers.state).await.unwrap_or(0).min(landed));
         bar.tick();
     }

@@ -7,9 +7,8 @@ use super::wiring;
 use crate::functions::status::{StatusStations, status};
 
 /// Shows where every file stands: landed, loaded, waiting, dead
-///
-/// Example: millrace status --json | jq '.feeds[].waiting'
 #[derive(Args)]
+#[command(after_help = "Example: millrace status --json | jq '.feeds[].waiting'")]
 pub struct StatusArguments {
     #[command(flatten)]
     app: AppArguments,

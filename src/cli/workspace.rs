@@ -1,6 +1,8 @@
 //! The folder in which `millrace dev` keeps everything.
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "dev")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use crate::settings::{EVENT_HUB_CONNECTION, LANDING_STORAGE, STAGING_SHARE, WAREHOUSE};
 
@@ -22,6 +24,20 @@ impl Workspace {
         self.root.is_dir()
     }
 
+    /// The settings that name the four embedded ends.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let end = |scheme: &str, name: &str| format!("{scheme}{}", self.root.join(name).display());
+        vec![
+            (LANDING_STORAGE.to_owned(), end("file:", "storage")),
+            (STAGING_SHARE.to_owned(), end("file:", "share")),
+            (EVENT_HUB_CONNECTION.to_owned(), end("file:", "hub")),
+            (WAREHOUSE.to_owned(), end("sqlite:", "warehouse.db")),
+        ]
+    }
+}
+
+#[cfg(feature = "dev")]
+impl Workspace {
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -34,16 +50,5 @@ impl Workspace {
     /// Where the embedded SFTP server keeps its host key.
     pub fn sftp_state(&self) -> PathBuf {
         self.root.join("sftp")
-    }
-
-    /// The settings that name the four embedded ends.
-    pub fn settings(&self) -> Vec<(String, String)> {
-        let end = |scheme: &str, name: &str| format!("{scheme}{}", self.root.join(name).display());
-        vec![
-            (LANDING_STORAGE.to_owned(), end("file:", "storage")),
-            (STAGING_SHARE.to_owned(), end("file:", "share")),
-            (EVENT_HUB_CONNECTION.to_owned(), end("file:", "hub")),
-            (WAREHOUSE.to_owned(), end("sqlite:", "warehouse.db")),
-        ]
     }
 }

@@ -60,9 +60,8 @@ pub fn truth<'a>(texts: impl IntoIterator<Item = &'a String>) -> Value {
         .into_iter()
         .map(|((date, origin), day)| {
             json!({ "flight_date": date, "origin": origin, "flights": day.flights, "departures": day.departures,
-                    "total_delay": day.delay, "best_delay": day.best, "worst_delay": day.worst,
-                    "minutes_in_air": day.minutes_in_air, "longest_flight": day.longest as i64,
-                    "late_departures": day.late })
+                    "late": day.late, "total_delay": day.delay, "best_delay": day.best,
+                    "air_minutes": day.minutes_in_air })
         })
         .collect();
     json!({ "flight_days": flight_days, "airport_days": airport_days })
@@ -74,7 +73,6 @@ struct Day {
     departures: u64,
     late: u64,
     miles: f64,
-    longest: f64,
     delay: Option<f64>,
     best: Option<f64>,
     worst: Option<f64>,
@@ -85,7 +83,6 @@ impl Day {
     fn add(&mut self, (delay, distance, air_time): (Option<f64>, f64, Option<f64>)) {
         self.flights += 1;
         self.miles += distance;
-        self.longest = self.longest.max(distance);
         if let Some(minutes) = air_time {
             *self.minutes_in_air.get_or_insert(0) += minutes as i64;
         }
