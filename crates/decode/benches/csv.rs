@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flate2::{Compress, FlushCompress};
-use millrace_decode::contract::{Column, ColumnType};
+use millrace_decode::contract::{Column, ColumnType, ValueRules};
 use millrace_decode::csv::{CsvLayout, CutError, DEFAULT_MAX_ROW_BYTES, Decoder, Header, RowCutter};
 use millrace_decode::inflate::{Compression, InflateError, Inflater};
 
@@ -45,12 +45,9 @@ fn report(name: &str, file: &[u8], needed: &[(&str, ColumnType)]) {
     cut(file, &layout, |chunk| chunks.push(chunk));
     let (header, taken) = Header::read(&layout, &chunks[0]).expect("the data has a header");
     chunks[0] = chunks[0].slice(taken..);
-    let columns: Vec<Column> = needed
-        .iter()
-        .map(|&(name, column_type)| Column { name: name.into(), from: name.into(), column_type, required: true })
-        .collect();
+    let columns: Vec<Column> = needed.iter().map(|&(name, column_type)| Column::new(name, column_type)).collect();
     header.check(&layout, &columns).expect("the data has the columns");
-    let decoder = Decoder::new(&layout, &header, &columns);
+    let decoder = Decoder::new(&layout, &ValueRules::of_csv(), &header, &columns).expect("no column has a format");
 
     let rate = |best: Duration| file.len() as f64 / 1e6 / best.as_secs_f64();
     let cutting = best(|| cut(file, &layout, drop));

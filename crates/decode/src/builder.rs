@@ -4,37 +4,42 @@
 
 use crate::columns::{ColumnValues, StringView, Values};
 use crate::contract::ColumnType;
-use crate::values::{Misfit, calendar, number, parse_bool, trim};
+use crate::values::{Form, Misfit, check_json, number, parse_bool, trim};
 
 /// One column under construction.
 #[derive(Debug)]
-pub(crate) struct ColumnBuilder {
+pub(crate) struct ColumnBuilder<'f> {
+    form: &'f Form,
     values: Values,
     /// As in [`ColumnValues`], as far as the last null; 1 beyond.
     validity: Vec<u8>,
     null_count: usize,
 }
 
-impl ColumnBuilder {
-    pub fn new(column_type: ColumnType, capacity: usize) -> Self {
-        let values = match column_type {
-            ColumnType::String => Values::String { views: Vec::with_capacity(capacity), unescaped: Vec::new() },
+impl<'f> ColumnBuilder<'f> {
+    pub fn new(form: &'f Form, capacity: usize) -> Self {
+        let values = match form.column_type {
+            ColumnType::String | ColumnType::Json => {
+                Values::String { views: Vec::with_capacity(capacity), unescaped: Vec::new() }
+            }
+            ColumnType::Decimal(_) => Values::Decimal(Vec::with_capacity(capacity)),
             ColumnType::Int64 => Values::Int64(Vec::with_capacity(capacity)),
             ColumnType::Float64 => Values::Float64(Vec::with_capacity(capacity)),
             ColumnType::Bool => Values::Bool(Vec::with_capacity(capacity)),
             ColumnType::Date => Values::Date(Vec::with_capacity(capacity)),
             ColumnType::Timestamp => Values::Timestamp(Vec::with_capacity(capacity)),
         };
-        Self { values, validity: Vec::new(), null_count: 0 }
+        Self { form, values, validity: Vec::new(), null_count: 0 }
     }
 
     /// A column of nulls.
-    pub fn all_null(column_type: ColumnType, rows: usize) -> ColumnValues {
-        let mut values = Self::new(column_type, 0).values;
+    pub fn all_null(form: &Form, rows: usize) -> ColumnValues {
+        let mut values = ColumnBuilder::new(form, 0).values;
         match &mut values {
             Values::String { views, .. } => views.resize(rows, StringView::default()),
             Values::Int64(values) | Values::Timestamp(values) => values.resize(rows, 0),
             Values::Float64(values) => values.resize(rows, 0.0),
+            Values::Decimal(values) => values.resize(rows, 0),
             Values::Bool(values) => values.resize(rows, false),
             Values::Date(values) => values.resize(rows, 0),
         }
@@ -48,6 +53,7 @@ impl ColumnBuilder {
             Values::String { views, .. } => views.push(StringView::default()),
             Values::Int64(values) | Values::Timestamp(values) => values.push(0),
             Values::Float64(values) => values.push(0.0),
+            Values::Decimal(values) => values.push(0),
             Values::Bool(values) => values.push(false),
             Values::Date(values) => values.push(0),
         }
@@ -62,14 +68,18 @@ impl ColumnBuilder {
     #[inline]
     pub fn push(&mut self, chunk: &[u8], start: usize, end: usize) -> Result<(), Misfit> {
         match &mut self.values {
-            Values::String { views, .. } => views.push(StringView::new(chunk, start, end, 0)),
-            Values::Int64(values) => values.push(number::parse_int64(trim(&chunk[start..end]))?),
-            Values::Float64(values) => values.push(number::parse_float64(trim(&chunk[start..end]))?),
-            Values::Bool(values) => values.push(parse_bool(trim(&chunk[start..end]))?),
-            Values::Date(values) => values.push(calendar::parse_date(trim(&chunk[start..end]))?),
-            Values::Timestamp(values) => {
-                values.push(calendar::parse_timestamp(trim(&chunk[start..end]))?.utc_micros()?);
+            Values::String { views, .. } => {
+                if self.form.column_type == ColumnType::Json {
+                    check_json(&chunk[start..end])?;
+                }
+                views.push(StringView::new(chunk, start, end, 0));
             }
+            Values::Int64(values) => values.push(number::parse_int64(trim(&chunk[start..end]))?),
+            Values::Float64(values) => values.push(self.form.float64(trim(&chunk[start..end]))?),
+            Values::Decimal(values) => values.push(self.form.decimal(trim(&chunk[start..end]))?),
+            Values::Bool(values) => values.push(parse_bool(trim(&chunk[start..end]))?),
+            Values::Date(values) => values.push(self.form.date(trim(&chunk[start..end]))?),
+            Values::Timestamp(values) => values.push(self.form.timestamp(trim(&chunk[start..end]))?),
         }
         Ok(())
     }
@@ -79,6 +89,9 @@ impl ColumnBuilder {
         let Values::String { views, unescaped } = &mut self.values else {
             return self.push(text, 0, text.len());
         };
+        if self.form.column_type == ColumnType::Json {
+            check_json(text)?;
+        }
         if text.len() <= StringView::INLINE_BYTES {
             views.push(StringView::new(text, 0, text.len(), 0));
             return Ok(());
@@ -107,6 +120,7 @@ impl ColumnBuilder {
             }
             Values::Int64(values) | Values::Timestamp(values) => values.truncate(rows),
             Values::Float64(values) => values.truncate(rows),
+            Values::Decimal(values) => values.truncate(rows),
             Values::Bool(values) => values.truncate(rows),
             Values::Date(values) => values.truncate(rows),
         }
@@ -137,6 +151,11 @@ impl ColumnBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::{Column, ValueRules};
+
+    fn form(column_type: ColumnType) -> Form {
+        Form::new(&Column::new("c", column_type), &ValueRules::default()).unwrap()
+    }
 
     fn push(builder: &mut ColumnBuilder, text: &str) {
         builder.push(text.as_bytes(), 0, text.len()).unwrap();
@@ -144,14 +163,16 @@ mod tests {
 
     #[test]
     fn a_column_without_nulls_has_no_bits() {
-        let mut builder = ColumnBuilder::new(ColumnType::Int64, 0);
+        let form = form(ColumnType::Int64);
+        let mut builder = ColumnBuilder::new(&form, 0);
         push(&mut builder, "1");
         assert_eq!(builder.finish().validity, None);
     }
 
     #[test]
     fn bits_begin_with_the_first_null_and_end_with_the_column() {
-        let mut builder = ColumnBuilder::new(ColumnType::Int64, 0);
+        let form = form(ColumnType::Int64);
+        let mut builder = ColumnBuilder::new(&form, 0);
         for index in 0..11 {
             if index == 2 { builder.push_null() } else { push(&mut builder, "1") }
         }
@@ -160,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_null_that_is_taken_back_leaves_no_trace() {
-        let mut builder = ColumnBuilder::new(ColumnType::Date, 0);
+        let form = form(ColumnType::Date);
+        let mut builder = ColumnBuilder::new(&form, 0);
         push(&mut builder, "1970-01-02");
         builder.push_null();
         builder.truncate(1);
@@ -173,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_text_that_is_taken_back_leaves_the_buffer() {
-        let mut builder = ColumnBuilder::new(ColumnType::String, 0);
+        let form = form(ColumnType::String);
+        let mut builder = ColumnBuilder::new(&form, 0);
         builder.push_unescaped(b"longer than twelve").unwrap();
         builder.push_unescaped(b"and also longer than twelve").unwrap();
         builder.truncate(1);
@@ -184,9 +207,9 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_null_in_every_row() {
-        let column = ColumnBuilder::all_null(ColumnType::Bool, 9);
+        let column = ColumnBuilder::all_null(&form(ColumnType::Bool), 9);
         assert_eq!(column.validity, Some(vec![0, 0]));
         assert_eq!(column.values.len(), 9);
-        assert_eq!(ColumnBuilder::all_null(ColumnType::Bool, 0).validity, None);
+        assert_eq!(ColumnBuilder::all_null(&form(ColumnType::Bool), 0).validity, None);
     }
 }

@@ -64,13 +64,15 @@ impl ColumnValues {
 
 #[derive(Debug)]
 pub enum Values {
-    /// Valid UTF-8. A view is Arrow's: up to 12 bytes stand inside, longer ones in a buffer.
+    /// Valid UTF-8; also JSON. A view is Arrow's: up to 12 bytes stand inside, longer ones in a buffer.
     String {
         views: Vec<StringView>,
         unescaped: Vec<u8>,
     },
     Int64(Vec<i64>),
     Float64(Vec<f64>),
+    /// In units of 10^-scale of the column's type.
+    Decimal(Vec<i128>),
     Bool(Vec<bool>),
     /// Days since 1970-01-01.
     Date(Vec<i32>),
@@ -97,6 +99,7 @@ impl Values {
             Values::String { views, .. } => views.len(),
             Values::Int64(values) | Values::Timestamp(values) => values.len(),
             Values::Float64(values) => values.len(),
+            Values::Decimal(values) => values.len(),
             Values::Bool(values) => values.len(),
             Values::Date(values) => values.len(),
         }

@@ -51,12 +51,15 @@ pub(crate) fn listed(names: &[String]) -> String {
 /// Why the text is no value of the column.
 #[cold]
 pub(crate) fn misfit(column: &str, text: &[u8], column_type: ColumnType, misfit: Misfit) -> String {
-    let article = if column_type == ColumnType::Int64 { "an" } else { "a" };
+    let article = match column_type {
+        ColumnType::Int64 => "an",
+        _ => "a",
+    };
     let detail = match misfit {
         Misfit::Form => String::new(),
         Misfit::Limits(detail) => format!(": {detail}"),
     };
-    format!("column `{column}`: `{}` is not {article} {}{detail}", shown(text), column_type.name())
+    format!("column `{column}`: `{}` is not {article} {column_type}{detail}", shown(text))
 }
 
 #[cfg(test)]

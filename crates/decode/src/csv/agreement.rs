@@ -6,14 +6,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::columns::{DecodedChunk, Values};
-use crate::contract::{Column, ColumnType};
+use crate::contract::{Column, ColumnType, ValueRules};
 
 const TYPES: [ColumnType; 3] = [ColumnType::String, ColumnType::Int64, ColumnType::String];
 
 fn columns(types: &[ColumnType]) -> Vec<Column> {
     let column = |(index, &column_type): (usize, &ColumnType)| {
         let name = format!("c{index}");
-        Column { from: name.clone(), name, column_type, required: true }
+        Column::new(name, column_type)
     };
     types.iter().enumerate().map(column).collect()
 }
@@ -56,11 +56,13 @@ impl Outcome {
 }
 
 /// A file whose header is left out: `types.len()` columns.
-fn decode(pushes: &[&[u8]], layout: &CsvLayout, types: &[ColumnType], target_bytes: usize) -> Outcome {
+fn decode(pushes: &[&[u8]], layout: &CsvLayout, nulls: &[&str], types: &[ColumnType], target_bytes: usize) -> Outcome {
     let columns = columns(types);
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let (header, _) = Header::read(&CsvLayout::default(), names.join(",").as_bytes()).unwrap();
-    let decoder = Decoder::new(layout, &header, &columns);
+    let null_values = nulls.iter().map(|null| (*null).to_owned()).collect();
+    let rules = ValueRules { null_values, ..ValueRules::default() };
+    let decoder = Decoder::new(layout, &rules, &header, &columns).unwrap();
     let mut outcome = Outcome::default();
     let mut cutter = RowCutter::new(layout, target_bytes, DEFAULT_MAX_ROW_BYTES);
     let mut out = |chunk: Bytes| {
@@ -109,7 +111,7 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn layout() -> impl Strategy<Value = CsvLayout> {
-    let layout = |(delimiter, quote)| CsvLayout { delimiter, quote, null_values: Vec::new() };
+    let layout = |(delimiter, quote)| CsvLayout { delimiter, quote };
     let layouts = (0_u8..128, 0_u8..128).prop_map(layout);
     layouts.prop_filter("files can be read under it", |layout| layout.check().is_ok())
 }
@@ -190,9 +192,10 @@ proptest! {
         cuts in prop::collection::vec(0_usize..200, 0..8),
         target_bytes in 1_usize..400,
     ) {
-        for layout in [CsvLayout::default(), CsvLayout { null_values: vec!["NA".into()], ..CsvLayout::default() }] {
-            let whole = decode(&[&file], &layout, &TYPES, 1 << 20);
-            prop_assert_eq!(&whole, &decode(&split(&file, &cuts), &layout, &TYPES, target_bytes));
+        let layout = CsvLayout::default();
+        for nulls in ["", "NA"] {
+            let whole = decode(&[&file], &layout, &[nulls], &TYPES, 1 << 20);
+            prop_assert_eq!(&whole, &decode(&split(&file, &cuts), &layout, &[nulls], &TYPES, target_bytes));
             prop_assert_eq!(whole.rows as usize, whole.good.len() + whole.bad.len());
         }
     }
@@ -223,7 +226,7 @@ proptest! {
     fn every_row_is_what_the_grammar_says(file in file()) {
         prop_assume!(!file.starts_with(b"\xef\xbb\xbf"));
         let types = [ColumnType::String; 3];
-        let outcome = decode(&[&file], &CsvLayout::default(), &types, 64);
+        let outcome = decode(&[&file], &CsvLayout::default(), &[""], &types, 64);
         let mut expected = Outcome::default();
         for (row, (raw, cells)) in (0..).zip(read_slowly(&file)) {
             let fits = |(text, _, whole): &(Vec<u8>, bool, bool)| *whole && std::str::from_utf8(text).is_ok();
@@ -249,7 +252,7 @@ proptest! {
         column_count in 1_usize..4,
     ) {
         let _ = Header::read(&layout, &file);
-        decode(&[&file], &layout, &TYPES[..column_count], 50);
+        decode(&[&file], &layout, &[], &TYPES[..column_count], 50);
     }
 
     #[test]
@@ -271,7 +274,7 @@ proptest! {
         let theirs: Vec<Vec<Vec<u8>>> =
             reader.byte_records().map(|row| row.unwrap().iter().map(<[u8]>::to_vec).collect()).collect();
 
-        let outcome = decode(&[&file], &CsvLayout::default(), &[ColumnType::String; 3], target_bytes);
+        let outcome = decode(&[&file], &CsvLayout::default(), &[""], &[ColumnType::String; 3], target_bytes);
         prop_assert_eq!(outcome.bad, []);
         let ours: Vec<Vec<Vec<u8>>> =
             outcome.good.into_iter().map(|(_, row)| row.into_iter().map(Option::unwrap_or_default).collect()).collect();

@@ -149,7 +149,7 @@ mod tests {
     use crate::contract::ColumnType;
 
     fn column(name: &str, required: bool) -> Column {
-        Column { name: name.into(), from: name.into(), column_type: ColumnType::String, required }
+        Column { required, ..Column::new(name, ColumnType::String) }
     }
 
     fn read(text: &str) -> Result<(Vec<String>, usize), HeaderError> {

@@ -30,13 +30,11 @@ pub struct CsvLayout {
     pub delimiter: u8,
     /// Around a cell that holds delimiters, line ends or quotes; an ASCII byte.
     pub quote: u8,
-    /// An unquoted cell whose whole text is one of these is null. A quoted cell never is.
-    pub null_values: Vec<String>,
 }
 
 impl Default for CsvLayout {
     fn default() -> Self {
-        Self { delimiter: b',', quote: b'"', null_values: vec![String::new()] }
+        Self { delimiter: b',', quote: b'"' }
     }
 }
 
@@ -82,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_layout_that_could_not_be_read_is_refused() {
-        let layout = |delimiter, quote| CsvLayout { delimiter, quote, ..CsvLayout::default() };
+        let layout = |delimiter, quote| CsvLayout { delimiter, quote };
         assert_eq!(layout(b';', b'\'').check(), Ok(()));
         assert_eq!(layout(b'"', b'"').check(), Err(LayoutError::DelimiterIsQuote));
         assert_eq!(layout(b'\r', b'"').check(), Err(LayoutError::LineEnd("the delimiter")));

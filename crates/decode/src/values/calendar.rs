@@ -2,6 +2,9 @@
 //!
 //! Neither allocates nor branches on each digit: the digits of a form are gathered first and judged together.
 
+use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
+use chrono_tz::Tz;
+
 use super::Misfit;
 
 /// RFC 3339, with `T` or a blank between date and time.
@@ -13,8 +16,10 @@ pub(crate) struct Timestamp {
     pub offset_seconds: Option<i32>,
 }
 
+/// A wall clock that the zone's clocks skipped.
+const SKIPPED_TIME: Misfit = Misfit::Limits("the clocks of the feed's timezone skipped it");
 const NO_SUCH_DAY: Misfit = Misfit::Limits("no such day");
-const NO_SUCH_TIME: Misfit = Misfit::Limits("no such time of day");
+pub(super) const NO_SUCH_TIME: Misfit = Misfit::Limits("no such time of day");
 const YEAR_OUT_OF_RANGE: Misfit = Misfit::Limits("year out of range");
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -31,9 +36,37 @@ impl Timestamp {
             return Ok(self.local_micros);
         };
         let micros = self.local_micros - i64::from(offset_seconds) * MICROS_PER_SECOND;
-        let calendar = FIRST_DAY * MICROS_PER_DAY..(LAST_DAY + 1) * MICROS_PER_DAY;
-        if calendar.contains(&micros) { Ok(micros) } else { Err(YEAR_OUT_OF_RANGE) }
+        micros_of_calendar(micros)
     }
+
+    /// As [`Timestamp::utc_micros`]; a text without an offset is taken as the wall clock of `zone`. Where clocks were
+    /// set back, an hour comes twice: the first is meant.
+    pub fn utc_micros_in(self, zone: Tz) -> Result<i64, Misfit> {
+        if self.offset_seconds.is_some() || zone == Tz::UTC {
+            return self.utc_micros();
+        }
+        let local = DateTime::from_timestamp_micros(self.local_micros).ok_or(YEAR_OUT_OF_RANGE)?.naive_utc();
+        let offset = zone.offset_from_local_datetime(&local).earliest().ok_or(SKIPPED_TIME)?;
+        Timestamp { offset_seconds: Some(offset.fix().local_minus_utc()), ..self }.utc_micros()
+    }
+}
+
+/// Microseconds since 1970-01-01, if they are in the years from 1 to 9999.
+pub(crate) fn micros_of_calendar(micros: i64) -> Result<i64, Misfit> {
+    let calendar = FIRST_DAY * MICROS_PER_DAY..(LAST_DAY + 1) * MICROS_PER_DAY;
+    if calendar.contains(&micros) { Ok(micros) } else { Err(YEAR_OUT_OF_RANGE) }
+}
+
+/// Days since 1970-01-01, if they are in the years from 1 to 9999.
+pub(crate) fn check_days(days: i32) -> Result<i32, Misfit> {
+    let calendar = FIRST_DAY..LAST_DAY + 1;
+    if calendar.contains(&i64::from(days)) { Ok(days) } else { Err(YEAR_OUT_OF_RANGE) }
+}
+
+/// Days since 1970-01-01.
+pub(super) fn days_of_calendar(date: NaiveDate) -> Result<i32, Misfit> {
+    const DAYS_BEFORE_1970: i32 = 719_163; // chrono counts from the day before 0001-01-01
+    check_days(date.num_days_from_ce() - DAYS_BEFORE_1970)
 }
 
 /// `YYYY-MM-DD` as days since 1970-01-01.
@@ -212,6 +245,16 @@ mod tests {
         }
         assert_eq!(utc("2013-01-01T10:00:00.1234567"), Ok(morning + 123_456));
         assert_eq!(utc("1969-12-31T23:59:59.5Z"), Ok(-500_000));
+    }
+
+    #[test]
+    fn a_wall_clock_is_that_of_the_zone() {
+        let berlin = |text: &str| parse_timestamp(text.as_bytes()).and_then(|t| t.utc_micros_in(Tz::Europe__Berlin));
+        assert_eq!(berlin("2013-01-01 13:00:00"), utc("2013-01-01T12:00:00Z"));
+        assert_eq!(berlin("2013-07-01 13:00:00"), utc("2013-07-01T11:00:00Z"));
+        assert_eq!(berlin("2013-07-01 13:00:00Z"), utc("2013-07-01T13:00:00Z"), "an offset in the text counts");
+        assert_eq!(berlin("2013-10-27 02:30:00"), utc("2013-10-27T00:30:00Z"), "the first of the two");
+        assert_eq!(berlin("2013-03-31 02:30:00"), Err(SKIPPED_TIME));
     }
 
     #[test]

@@ -3,7 +3,13 @@
 //! Nothing here knows columns, rows or null values; the same forms serve every file format.
 
 pub(crate) mod calendar;
+pub(crate) mod decimal;
+mod form;
 pub(crate) mod number;
+mod strftime;
+
+pub(crate) use form::Form;
+pub use strftime::FormatError;
 
 /// Why a text is no value of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +28,14 @@ pub(crate) fn parse_bool(text: &[u8]) -> Result<bool, Misfit> {
         _ if text.eq_ignore_ascii_case(b"true") => Ok(true),
         _ if text.eq_ignore_ascii_case(b"false") => Ok(false),
         _ => Err(Misfit::Form),
+    }
+}
+
+/// Whether the text is one JSON value, with blanks around it or not.
+pub(crate) fn check_json(text: &[u8]) -> Result<(), Misfit> {
+    match sonic_rs::from_slice::<sonic_rs::LazyValue>(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Misfit::Form),
     }
 }
 

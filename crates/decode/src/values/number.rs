@@ -44,9 +44,9 @@ const EXACT_POWERS: [f64; 23] = [
 ];
 const EXACT_DIGITS: usize = 15;
 
-/// A finite decimal number, perhaps with a decimal point and an exponent; rounded to the nearest float64.
+/// A finite decimal number, perhaps with a decimal `separator` and an exponent; rounded to the nearest float64.
 #[inline]
-pub(crate) fn parse_float64(text: &[u8]) -> Result<f64, Misfit> {
+pub(crate) fn parse_float64(text: &[u8], separator: u8) -> Result<f64, Misfit> {
     let (negative, digits) = split_sign(text);
     let mut mantissa = 0_u64;
     let mut digit_count = 0;
@@ -56,14 +56,14 @@ pub(crate) fn parse_float64(text: &[u8]) -> Result<f64, Misfit> {
         if digit <= 9 {
             mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
             digit_count += 1;
-        } else if byte == b'.' && point.is_none() {
+        } else if byte == separator && point.is_none() {
             point = Some(index);
         } else {
-            return parse_any_float64(text);
+            return parse_any_float64(text, separator);
         }
     }
     if digit_count == 0 || digit_count > EXACT_DIGITS {
-        return parse_any_float64(text);
+        return parse_any_float64(text, separator);
     }
     // Both numbers are exact, so that the one division rounds correctly.
     let decimals = point.map_or(0, |point| digits.len() - 1 - point);
@@ -71,7 +71,14 @@ pub(crate) fn parse_float64(text: &[u8]) -> Result<f64, Misfit> {
     Ok(if negative { -number } else { number })
 }
 
-fn parse_any_float64(text: &[u8]) -> Result<f64, Misfit> {
+fn parse_any_float64(text: &[u8], separator: u8) -> Result<f64, Misfit> {
+    if separator != b'.' {
+        if text.contains(&b'.') {
+            return Err(Misfit::Form);
+        }
+        let pointed: Vec<u8> = text.iter().map(|byte| if *byte == separator { b'.' } else { *byte }).collect();
+        return parse_any_float64(&pointed, b'.');
+    }
     let (_, digits) = split_sign(text);
     let text = std::str::from_utf8(text).map_err(|_| Misfit::Form)?;
     let number = text.parse::<f64>().map_err(|_| Misfit::Form)?;
@@ -84,7 +91,7 @@ fn parse_any_float64(text: &[u8]) -> Result<f64, Misfit> {
     }
 }
 
-fn split_sign(text: &[u8]) -> (bool, &[u8]) {
+pub(super) fn split_sign(text: &[u8]) -> (bool, &[u8]) {
     match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
@@ -117,15 +124,24 @@ mod tests {
     fn a_float64_has_a_point_and_an_exponent_and_is_finite() {
         for (text, number) in [("1", 1.0), ("-.5", -0.5), ("2.", 2.0), ("+1.5e3", 1500.0), ("1E-2", 0.01), ("-0", 0.0)]
         {
-            assert_eq!(parse_float64(text.as_bytes()), Ok(number), "{text}");
+            assert_eq!(parse_float64(text.as_bytes(), b'.'), Ok(number), "{text}");
         }
         for text in ["", ".", "-", "1,5", "1.2.3", "e5", "0x10", "1f", " 1", "1_0", "\u{ff11}"] {
-            assert_eq!(parse_float64(text.as_bytes()), Err(Misfit::Form), "{text}");
+            assert_eq!(parse_float64(text.as_bytes(), b'.'), Err(Misfit::Form), "{text}");
         }
         for text in ["nan", "NaN", "inf", "-Infinity"] {
-            assert_eq!(parse_float64(text.as_bytes()), Err(Misfit::Limits("not finite")), "{text}");
+            assert_eq!(parse_float64(text.as_bytes(), b'.'), Err(Misfit::Limits("not finite")), "{text}");
         }
-        assert_eq!(parse_float64(b"1e999"), Err(OUT_OF_RANGE));
+        assert_eq!(parse_float64(b"1e999", b'.'), Err(OUT_OF_RANGE));
+    }
+
+    #[test]
+    fn a_float64_may_have_a_comma() {
+        assert_eq!(parse_float64(b"-1,5", b','), Ok(-1.5));
+        assert_eq!(parse_float64(b"12345678901234567,5e-1", b','), Ok(1_234_567_890_123_456.75));
+        for text in ["1.5", "1.500,5", "1,5,0", "12345678901234567.5"] {
+            assert_eq!(parse_float64(text.as_bytes(), b','), Err(Misfit::Form), "{text}");
+        }
     }
 
     proptest! {
@@ -136,13 +152,13 @@ mod tests {
 
         #[test]
         fn a_float64_comes_back(number in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL) {
-            prop_assert_eq!(parse_float64(number.to_string().as_bytes()), Ok(number));
-            prop_assert_eq!(parse_float64(format!("{number:e}").as_bytes()), Ok(number));
+            prop_assert_eq!(parse_float64(number.to_string().as_bytes(), b'.'), Ok(number));
+            prop_assert_eq!(parse_float64(format!("{number:e}").as_bytes(), b'.'), Ok(number));
         }
 
         #[test]
         fn a_short_decimal_is_rounded_as_the_standard_library_does(text in "[+-]?[0-9]{0,12}[.]?[0-9]{0,8}") {
-            prop_assert_eq!(parse_float64(text.as_bytes()).ok(), text.parse::<f64>().ok());
+            prop_assert_eq!(parse_float64(text.as_bytes(), b'.').ok(), text.parse::<f64>().ok());
         }
     }
 }

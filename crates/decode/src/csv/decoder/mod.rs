@@ -9,8 +9,9 @@ use super::rows::{Cell, Rows, undouble};
 use super::{CsvLayout, Header};
 use crate::builder::ColumnBuilder;
 use crate::columns::{BadRow, DecodedChunk};
-use crate::contract::{Column, ColumnType};
+use crate::contract::{Column, ColumnType, ValueRules};
 use crate::reason::{self, shown};
+use crate::values::{Form, FormatError};
 
 /// Decodes the chunks of one file. Threads share it by reference.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub struct Decoder {
 #[derive(Clone, Debug)]
 struct NeededColumn {
     name: String,
-    column_type: ColumnType,
+    form: Form,
     /// Where it stands in the file; `None` where the header has no such column.
     position: Option<usize>,
 }
@@ -35,7 +36,7 @@ struct Building<'a> {
     /// Every string in the chunk is sure to be UTF-8; otherwise each is asked.
     is_utf8: bool,
     /// One for each needed column.
-    builders: Vec<ColumnBuilder>,
+    builders: Vec<ColumnBuilder<'a>>,
     /// For cells whose text does not stand in the chunk.
     scratch: Vec<u8>,
 }
@@ -44,22 +45,30 @@ impl Decoder {
     /// `columns` are those that somebody needs, in the order in which they shall come out. One that the header does not
     /// have is null in every row: [`Header::check`] has refused the file if it may not be missing.
     ///
+    /// # Errors
+    ///
+    /// A column has a format that cannot read it; [`check_format`](crate::contract::check_format) says so earlier.
+    ///
     /// # Panics
     ///
     /// With a layout that [`CsvLayout::check`] refuses.
-    pub fn new(layout: &CsvLayout, header: &Header, columns: &[Column]) -> Self {
+    pub fn new(
+        layout: &CsvLayout,
+        rules: &ValueRules,
+        header: &Header,
+        columns: &[Column],
+    ) -> Result<Self, FormatError> {
         layout.insist();
-        let needed = columns.iter().map(|column| NeededColumn {
-            name: column.name.clone(),
-            column_type: column.column_type,
-            position: header.position(&column.from),
-        });
-        Self {
+        let needed = |column: &Column| {
+            let form = Form::new(column, rules)?;
+            Ok(NeededColumn { name: column.name.clone(), form, position: header.position(&column.from) })
+        };
+        Ok(Self {
             layout: layout.clone(),
-            nulls: NullWords::new(&layout.null_values),
+            nulls: NullWords::new(&rules.null_values),
             header: header.clone(),
-            columns: needed.collect(),
-        }
+            columns: columns.iter().map(needed).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Decodes the rows of a chunk, which must not have the header in it.
@@ -89,7 +98,7 @@ impl Decoder {
         let columns = self.columns.iter().zip(building.builders);
         let columns = columns.map(|(column, builder)| match column.position {
             Some(_) => builder.finish(),
-            None => ColumnBuilder::all_null(column.column_type, good_rows),
+            None => ColumnBuilder::all_null(&column.form, good_rows),
         });
         let columns = columns.collect();
         DecodedChunk { bytes: chunk, row_count, columns, bad }
@@ -113,16 +122,15 @@ impl Decoder {
         raw_rows
     }
 
-    fn start<'a>(&self, chunk: &'a [u8]) -> Building<'a> {
+    fn start<'a>(&'a self, chunk: &'a [u8]) -> Building<'a> {
         let capacity = likely_row_count(chunk);
-        let builder = |column: &NeededColumn| {
+        let builder = |column: &'a NeededColumn| {
             let capacity = if column.position.is_some() { capacity } else { 0 };
-            ColumnBuilder::new(column.column_type, capacity)
+            ColumnBuilder::new(&column.form, capacity)
         };
-        let is_string = |column: &NeededColumn| column.column_type == ColumnType::String;
         Building {
             chunk,
-            is_utf8: self.columns.iter().any(is_string) && simdutf8::basic::from_utf8(chunk).is_ok(),
+            is_utf8: self.columns.iter().any(NeededColumn::is_text) && simdutf8::basic::from_utf8(chunk).is_ok(),
             builders: self.columns.iter().map(builder).collect(),
             scratch: Vec::new(),
         }
@@ -190,16 +198,20 @@ impl Decoder {
 }
 
 impl NeededColumn {
+    fn is_text(&self) -> bool {
+        matches!(self.form.column_type, ColumnType::String | ColumnType::Json)
+    }
+
     #[inline]
     fn insist_on_utf8(&self, text: &[u8], is_utf8: bool) -> Result<(), String> {
-        if is_utf8 || self.column_type != ColumnType::String || simdutf8::basic::from_utf8(text).is_ok() {
+        if is_utf8 || !self.is_text() || simdutf8::basic::from_utf8(text).is_ok() {
             return Ok(());
         }
         Err(format!("column `{}`: `{}` is not valid UTF-8", self.name, shown(text)))
     }
 
     fn say(&self, text: &[u8], misfit: crate::values::Misfit) -> String {
-        reason::misfit(&self.name, text, self.column_type, misfit)
+        reason::misfit(&self.name, text, self.form.column_type, misfit)
     }
 }
 

@@ -4,18 +4,22 @@ use super::*;
 use crate::columns::{ColumnValues, Values};
 
 fn column(name: &str, column_type: ColumnType) -> Column {
-    Column { name: name.into(), from: name.into(), column_type, required: true }
+    Column::new(name, column_type)
+}
+
+fn nulls(words: &[&str]) -> ValueRules {
+    ValueRules { null_values: words.iter().map(|word| (*word).to_owned()).collect(), ..ValueRules::default() }
 }
 
 /// Decodes a file that begins with its header.
-fn decode_with(layout: &CsvLayout, file: &[u8], columns: &[Column]) -> DecodedChunk {
+fn decode_with(layout: &CsvLayout, rules: &ValueRules, file: &[u8], columns: &[Column]) -> DecodedChunk {
     let (header, taken) = Header::read(layout, file).unwrap();
-    Decoder::new(layout, &header, columns).decode(Bytes::copy_from_slice(&file[taken..]))
+    Decoder::new(layout, rules, &header, columns).unwrap().decode(Bytes::copy_from_slice(&file[taken..]))
 }
 
 fn decode(file: &str, columns: &[(&str, ColumnType)]) -> DecodedChunk {
     let columns: Vec<Column> = columns.iter().map(|&(name, column_type)| column(name, column_type)).collect();
-    decode_with(&CsvLayout::default(), file.as_bytes(), &columns)
+    decode_with(&CsvLayout::default(), &ValueRules::of_csv(), file.as_bytes(), &columns)
 }
 
 fn reasons(decoded: &DecodedChunk) -> Vec<(u32, &str)> {
@@ -43,14 +47,14 @@ year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_del
 
 #[test]
 fn flights_come_out_column_by_column() {
-    let layout = CsvLayout { null_values: vec!["NA".into()], ..CsvLayout::default() };
+    let rules = nulls(&["NA"]);
     let columns = [
         column("time_hour", ColumnType::Timestamp),
         column("carrier", ColumnType::String),
         column("dep_delay", ColumnType::Float64),
         column("distance", ColumnType::Int64),
     ];
-    let decoded = decode_with(&layout, FLIGHTS.as_bytes(), &columns);
+    let decoded = decode_with(&CsvLayout::default(), &rules, FLIGHTS.as_bytes(), &columns);
     assert_eq!(decoded.row_count, 4);
     assert_eq!(reasons(&decoded), []);
     let [time_hour, carrier, dep_delay, distance] = &decoded.columns[..] else { panic!("four columns") };
@@ -150,9 +154,9 @@ fn the_cell_that_is_never_closed_is_the_one_that_is_named() {
 
 #[test]
 fn a_quoted_cell_is_never_null() {
-    let layout = CsvLayout { null_values: vec![String::new(), "NA".into()], ..CsvLayout::default() };
+    let rules = nulls(&["", "NA"]);
     let file = b"a,b\n,1\n\"\",1\nNA,1\n\"NA\",1\n NA,1\n";
-    let decoded = decode_with(&layout, file, &[column("a", ColumnType::String)]);
+    let decoded = decode_with(&CsvLayout::default(), &rules, file, &[column("a", ColumnType::String)]);
     let expected = [None, Some(""), None, Some("NA"), Some(" NA")];
     assert_eq!(texts(&decoded, 0), expected.map(|text| text.map(str::to_owned)));
     assert_eq!(decoded.columns[0].validity, Some(vec![0b11010]));
@@ -186,7 +190,7 @@ fn strings_long_and_short_come_out_unescaped() {
 #[test]
 fn invalid_utf_8_matters_in_needed_cells_only() {
     let file = b"a,b\ncaf\xe9,1\nok,\xff\nthe coffee house caf\xe9,1\nok,2\n\"\"\"\xe9\"\"\",3\n";
-    let decoded = decode_with(&CsvLayout::default(), file, &[column("a", ColumnType::String)]);
+    let decoded = decode_with(&CsvLayout::default(), &ValueRules::of_csv(), file, &[column("a", ColumnType::String)]);
     assert_eq!(
         reasons(&decoded),
         [
@@ -217,14 +221,14 @@ fn rows_are_counted_where_no_column_is_needed() {
 fn a_column_can_be_renamed_on_the_way() {
     let amount = Column { from: "Betrag (EUR)".into(), ..column("amount", ColumnType::Float64) };
     let layout = CsvLayout { delimiter: b';', ..CsvLayout::default() };
-    let decoded = decode_with(&layout, b"id;Betrag (EUR)\n1;2.5\n2;2,5\n", &[amount]);
+    let decoded = decode_with(&layout, &ValueRules::of_csv(), b"id;Betrag (EUR)\n1;2.5\n2;2,5\n", &[amount]);
     assert_eq!(reasons(&decoded), [(1, "column `amount`: `2,5` is not a float64")]);
 }
 
 #[test]
 fn raw_rows_come_back_in_the_order_asked_for() {
     let (header, _) = Header::read(&CsvLayout::default(), b"a").unwrap();
-    let decoder = Decoder::new(&CsvLayout::default(), &header, &[]);
+    let decoder = Decoder::new(&CsvLayout::default(), &ValueRules::of_csv(), &header, &[]).unwrap();
     let chunk = b"zero\r\n\n\"o\nne\"\ntwo";
     let rows = decoder.raw_rows(chunk, &[2, 0, 7, 1, 2]);
     assert_eq!(rows, [&b"two"[..], b"zero", b"", b"\"o\nne\"", b"two"]);
