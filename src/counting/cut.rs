@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use bytes::Bytes;
-use millrace_decode::contract::Column;
+use millrace_decode::contract::{Column, ValueRules};
 use millrace_decode::csv::{CsvLayout, DEFAULT_MAX_ROW_BYTES, Decoder, Header, RowCutter};
 use millrace_decode::inflate::{Compression, Inflater, sniff, sniff_text};
 use tokio::runtime::Handle;
@@ -34,6 +34,7 @@ pub async fn fetch(landing: Container, landed: LandedBlob, ranges: mpsc::Sender<
 /// What the cutter needs to know.
 pub struct CutPlan {
     layout: CsvLayout,
+    values: ValueRules,
     contract: Vec<Column>,
     needed: Vec<Column>,
     compression: Compression,
@@ -45,6 +46,7 @@ impl CutPlan {
     pub fn new(counter: &FeedCounter, landed: &LandedBlob, chunks: Arc<Semaphore>) -> Self {
         CutPlan {
             layout: counter.layout().clone(),
+            values: counter.feed.values.clone(),
             contract: counter.feed.columns.clone(),
             needed: counter.needed.clone(),
             compression: Compression::of_name(landed.blob.as_str()),
@@ -114,7 +116,8 @@ impl ChunkSink<'_> {
                 let (header, rows_begin) = Header::read(&self.plan.layout, &chunk)?;
                 self.unknown_columns = header.check(&self.plan.layout, &self.plan.contract)?;
                 chunk = chunk.slice(rows_begin..);
-                self.decoder.insert(Arc::new(Decoder::new(&self.plan.layout, &header, &self.plan.needed))).clone()
+                let decoder = Decoder::new(&self.plan.layout, &self.plan.values, &header, &self.plan.needed)?;
+                self.decoder.insert(Arc::new(decoder)).clone()
             }
         };
         let memory =

@@ -1,5 +1,6 @@
 //! Why a file could not be counted, and what a person does about it.
 
+use millrace_decode::contract::FormatError;
 use millrace_decode::csv::{CutError, HeaderError};
 use millrace_decode::inflate::{InflateError, Refusal};
 use millrace_frames::part::Overflow;
@@ -23,6 +24,8 @@ pub enum CountError {
     Cut(#[from] CutError),
     #[error(transparent)]
     Header(#[from] HeaderError),
+    #[error(transparent)]
+    ColumnFormat(#[from] FormatError),
     #[error("the file has columns that the contract does not name: {}", .columns.join(", "))]
     UnknownColumns { columns: Vec<String> },
     #[error("{}", too_many(*.rejected, *.read, *.limit, .first))]
@@ -64,7 +67,7 @@ impl CountError {
             }
             CountError::Inflate(_) => "ask the sender for the file again; a new version is taken by itself",
             CountError::Cut(_) => "look for an unclosed quote, or set `quote` and `delimiter` of the feed right",
-            CountError::Header(_) | CountError::UnknownColumns { .. } => {
+            CountError::Header(_) | CountError::ColumnFormat(_) | CountError::UnknownColumns { .. } => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
             }
             CountError::TooManyBadRows { .. } => {

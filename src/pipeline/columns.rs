@@ -93,7 +93,7 @@ fn column(feed: &Section<'_>, name: Found<&str>, value: Found<&DeValue<'_>>, pla
         DeValue::String(type_name) => {
             let type_name = Found { value: type_name.as_ref(), line: value.line };
             let column_type = column_type(feed, type_name, place)?;
-            Some(Column { name: name.value.to_owned(), from: name.value.to_owned(), column_type, required: true })
+            Some(Column::new(name.value, column_type))
         }
         DeValue::Table(table) => {
             let unopened = Unopened { table, line: value.line };
@@ -116,6 +116,7 @@ fn column(feed: &Section<'_>, name: Found<&str>, value: Found<&DeValue<'_>>, pla
                 from: from.map_or(name.value, |from| from.value).to_owned(),
                 column_type,
                 required: required.unwrap_or(true),
+                format: None,
             })
         }
         other => {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use millrace_decode::contract::ValueRules;
 use millrace_decode::csv::CsvLayout;
 
 use super::columns::{Contract, contract};
@@ -69,6 +70,7 @@ fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> Declare
 
     let name = written_name.and_then(|written| feed_name(&section, written.value, written.line));
     let format = format(&section);
+    let values = values(&section);
     let max_reject_ratio = max_reject_ratio(&section);
     let unknown_columns = unknown_columns(&section);
     let contract = contract(&section);
@@ -78,7 +80,8 @@ fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> Declare
     let clean = report.count() == faults_before;
     let feed = match (name, format, &contract.columns) {
         (Some(name), Some(format), Some(columns)) if clean => {
-            Some(Feed { name, format, columns: columns.clone(), rules, max_reject_ratio, unknown_columns, sources })
+            let columns = columns.clone();
+            Some(Feed { name, format, values, columns, rules, max_reject_ratio, unknown_columns, sources })
         }
         _ => None,
     };
@@ -136,12 +139,17 @@ fn csv_layout(section: &Section<'_>) -> Option<CsvLayout> {
         );
         return None;
     }
-    let null_values = section.texts("null_values", "null_values = [\"NA\"]")?;
-    let null_values = match section.has("null_values") {
-        true => null_values.iter().map(|null| null.value.to_owned()).collect(),
-        false => vec![String::new()],
-    };
-    Some(CsvLayout { delimiter, quote, null_values })
+    Some(CsvLayout { delimiter, quote })
+}
+
+fn values(section: &Section<'_>) -> ValueRules {
+    let mut values = ValueRules::of_csv();
+    if section.has("null_values")
+        && let Some(nulls) = section.texts("null_values", "null_values = [\"NA\"]")
+    {
+        values.null_values = nulls.iter().map(|null| null.value.to_owned()).collect();
+    }
+    values
 }
 
 fn one_byte(section: &Section<'_>, key: &str, default: u8, example: &str) -> Option<u8> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use millrace_decode::contract::Column;
+use millrace_decode::contract::{Column, ValueRules};
 use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryPlan, SummaryRole};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
@@ -53,6 +53,7 @@ impl Pipeline {
         let mut sections = vec![field("decoder", &[&DECODER_VERSION.to_string()]), field("feed", &[feed.as_str()])];
         if let Some(declared) = self.feed(feed) {
             sections.push(layout_text(&declared.format));
+            sections.push(values_text(&declared.values));
             sections.push(sorted("columns", declared.columns.iter().map(column_text)));
             sections.push(sorted("rules", declared.rules.iter().map(|rule| field("rule", &[&rule.name, &rule.sql]))));
         }
@@ -79,8 +80,11 @@ fn sorted(name: &str, texts: impl Iterator<Item = String>) -> String {
 
 fn layout_text(format: &Format) -> String {
     let Format::Csv(layout) = format;
-    let nulls = sorted("nulls", layout.null_values.iter().cloned());
-    field("csv", &[&layout.delimiter.to_string(), &layout.quote.to_string(), &nulls])
+    field("csv", &[&layout.delimiter.to_string(), &layout.quote.to_string()])
+}
+
+fn values_text(values: &ValueRules) -> String {
+    sorted("nulls", values.null_values.iter().cloned())
 }
 
 fn column_text(column: &Column) -> String {

@@ -20,7 +20,7 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use millrace_decode::contract::Column;
+use millrace_decode::contract::{Column, ValueRules};
 use millrace_decode::csv::CsvLayout;
 use millrace_frames::plan::SummaryPlan;
 use millrace_frames::summarise::Rule;
@@ -47,6 +47,7 @@ pub struct Pipeline {
 pub struct Feed {
     pub name: FeedName,
     pub format: Format,
+    pub values: ValueRules,
     /// In the order of `[feed.columns]`.
     pub columns: Vec<Column>,
     pub rules: Vec<Rule>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millrace_decode::contract::ColumnType;
+use millrace_decode::contract::{ColumnType, ValueRules};
 use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryRole};
 
 use super::{FLIGHTS, faults, parsed};
@@ -26,7 +26,8 @@ fn the_repositorys_own_pipeline_has_no_faults() {
     let pipeline = parsed(OWN);
     let feed = pipeline.feed(&flights()).unwrap();
     let Format::Csv(layout) = &feed.format;
-    assert_eq!((layout.delimiter, layout.quote, layout.null_values.as_slice()), (b',', b'"', &["NA".to_owned()][..]));
+    assert_eq!((layout.delimiter, layout.quote), (b',', b'"'));
+    assert_eq!(feed.values.null_values, ["NA"]);
     let header = "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,\
                   tailnum,origin,dest,air_time,distance,hour,minute,time_hour";
     assert_eq!(feed.columns.iter().map(|column| column.from.as_str()).collect::<Vec<_>>().join(","), header);
@@ -64,7 +65,8 @@ fn the_design_example_becomes_keys_and_measures() {
 fn what_is_left_out_has_its_default() {
     let feed = parsed(FLIGHTS).feeds.remove(0);
     let Format::Csv(layout) = &feed.format;
-    assert_eq!((layout.delimiter, layout.quote, layout.null_values.as_slice()), (b',', b'"', &[String::new()][..]));
+    assert_eq!((layout.delimiter, layout.quote), (b',', b'"'));
+    assert_eq!(feed.values, ValueRules::of_csv());
     assert_eq!(feed.max_reject_ratio, 0.0);
     assert_eq!(feed.unknown_columns, UnknownColumns::Ignore);
     assert!(feed.rules.is_empty() && feed.sources.is_empty());
