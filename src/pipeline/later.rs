@@ -49,21 +49,7 @@ const fn later(name: &'static str, default: Until) -> LaterKey {
     LaterKey { name, default }
 }
 
-pub(super) const FEED: &[LaterKey] = &[
-    later("encoding", Until::Text("utf-8")),
-    later("header", Until::Flag(true)),
-    later("skip_rows", Until::Whole(0)),
-    later("skip_footer", Until::Whole(0)),
-    later("decimal_separator", Until::Text(".")),
-    later("timezone", Until::Text("UTC")),
-    later("curated", Until::Flag(false)),
-    later("stream", Until::Absent),
-];
-
-pub(super) const COLUMN: &[LaterKey] = &[later("format", Until::Absent)];
+pub(super) const FEED: &[LaterKey] = &[later("stream", Until::Absent)];
 
 pub(super) const SFTP: &[LaterKey] =
     &[later("recursive", Until::Flag(false)), later("newer_than", Until::Absent), later("done_marker", Until::Absent)];
-
-pub(super) const FORMATS: &[&str] = &["ndjson", "parquet"];
-pub(super) const COLUMN_TYPES: &[&str] = &["decimal", "json"];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use millrace_decode::contract::{ColumnType, ValueRules};
+use millrace_decode::csv::CsvLayout;
 use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryRole};
 
 use super::{FLIGHTS, faults, parsed};
@@ -25,8 +26,8 @@ fn summary_of(sql: &str) -> String {
 fn the_repositorys_own_pipeline_has_no_faults() {
     let pipeline = parsed(OWN);
     let feed = pipeline.feed(&flights()).unwrap();
-    let Format::Csv(layout) = &feed.format;
-    assert_eq!((layout.delimiter, layout.quote), (b',', b'"'));
+    let Format::Csv(layout) = &feed.format else { panic!("{:?}", feed.format) };
+    assert_eq!(*layout, CsvLayout::default());
     assert_eq!(feed.values.null_values, ["NA"]);
     let header = "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,\
                   tailnum,origin,dest,air_time,distance,hour,minute,time_hour";
@@ -64,8 +65,9 @@ fn the_design_example_becomes_keys_and_measures() {
 #[test]
 fn what_is_left_out_has_its_default() {
     let feed = parsed(FLIGHTS).feeds.remove(0);
-    let Format::Csv(layout) = &feed.format;
-    assert_eq!((layout.delimiter, layout.quote), (b',', b'"'));
+    let Format::Csv(layout) = &feed.format else { panic!("{:?}", feed.format) };
+    assert_eq!(*layout, CsvLayout::default());
+    assert!(!feed.curated);
     assert_eq!(feed.values, ValueRules::of_csv());
     assert_eq!(feed.max_reject_ratio, 0.0);
     assert_eq!(feed.unknown_columns, UnknownColumns::Ignore);
@@ -98,16 +100,6 @@ fn a_source_is_read_in_full() {
     assert_eq!((other.url.port, other.url.directory.as_str()), (22, "/"));
     assert_eq!(other.login, Login::Password(setting("PW")));
     assert_eq!((other.settle, other.after.clone(), other.parallel), (Duration::from_secs(30), After::Keep, 4));
-}
-
-#[test]
-fn a_key_of_a_later_version_is_accepted_at_its_default() {
-    let text = FLIGHTS.replace(
-        "[feed.columns]",
-        "encoding = \"UTF-8\"\nheader = true\nskip_rows = 0\nskip_footer = 0\ndecimal_separator = \".\"\n\
-         timezone = \"UTC\"\ncurated = false\n[feed.columns]",
-    );
-    parsed(&text);
 }
 
 #[test]
