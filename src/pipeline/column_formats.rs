@@ -7,21 +7,31 @@ use super::section::{Found, Section};
 
 /// Reports a format by which the column's values could not be read.
 pub(super) fn check_column_format(section: &Section<'_>, column: &Column, written: Found<&str>) {
-    // Chrono would read the digits behind the point as a number of nanoseconds: in 07.5, 5 of them.
-    if written.value.contains(".%f") {
+    // Chrono would read the digits as a number of nanoseconds: in 07.5, 5 of them.
+    if written.value.contains("%f") {
         let problem = "`%f` counts nanoseconds, so that `.5` would not be half a second";
-        let ours = written.value.replace(".%f", "%.f");
-        section.fault(written.line, problem, format!("write `format = \"{ours}\"`, where the point is the fraction's"));
+        let remedy = match written.value.contains(".%f") {
+            true => format!(
+                "write `format = \"{}\"`, where the point belongs to the fraction",
+                written.value.replace(".%f", "%.f")
+            ),
+            false => "write `%3f`, `%6f` or `%9f`, by how many digits there are".to_owned(),
+        };
+        section.fault(written.line, problem, remedy);
         return;
     }
     let Err(error) = check_format(column) else {
         return;
     };
-    let remedy = match &error {
-        FormatError::NoFormat(_) => "leave it out".to_owned(),
-        FormatError::Unknown(_) | FormatError::Incomplete { .. } => remedy(column, written.value),
-    };
-    section.fault(written.line, error.to_string(), remedy);
+    match error {
+        FormatError::NoFormat(type_name) => {
+            let problem = format!("only dates and timestamps have a `format`, and this is of type `{type_name}`");
+            section.fault(written.line, problem, "leave it out");
+        }
+        FormatError::Unknown(_) | FormatError::Incomplete { .. } => {
+            section.fault(written.line, error.to_string(), remedy(column, written.value));
+        }
+    }
 }
 
 fn remedy(column: &Column, format: &str) -> String {
@@ -111,6 +121,8 @@ fn translated(format: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -136,6 +148,15 @@ mod tests {
             ("%d.MM.yyyy", ""),
         ] {
             assert_eq!(translated(theirs).unwrap_or_default(), ours, "{theirs}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn whatever_stands_there_is_translated_or_not(format in "[%'.yMdhHmsSaAPtTjJ0-9:ä -]{0,12}|\\PC{0,12}") {
+            let translated = translated(&format).unwrap_or_default();
+            let column = Column { format: Some(translated), ..Column::new("a", ColumnType::Timestamp) };
+            // Only that it comes to an end; most are refused.
+            let _ = check_format(&column);
         }
     }
 }

@@ -77,11 +77,10 @@ fn read(written: &str) -> Result<ColumnType, Wrong> {
 
 fn remedy_for_unknown(stem: &str, brackets: &str) -> String {
     let is_ours = |(_, others): &&(&str, &[&str])| others.iter().any(|other| stem.eq_ignore_ascii_case(other));
-    let known = PLAIN_TYPES.map(ColumnType::name).into_iter().chain(["decimal(18,2)"]);
+    let known = PLAIN_TYPES.map(ColumnType::name).into_iter().chain(["decimal"]);
     let ours = match OTHER_NAMES.iter().find(is_ours) {
         Some((ours, _)) => Some(*ours),
-        None if stem.eq_ignore_ascii_case("decimal") => Some("decimal(18,2)"),
-        None => nearest(stem, known),
+        None => nearest(stem, known).map(|ours| if ours == "decimal" { "decimal(18,2)" } else { ours }),
     };
     match (ours, decimal(stem, brackets)) {
         // The digits that were written are kept where they are possible.

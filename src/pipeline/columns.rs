@@ -130,7 +130,7 @@ fn described_column(section: &Section<'_>, naming: Naming, name: &str) -> Option
     let type_name = section.required_text("type", "type = \"string\"");
     let from = from(section, naming);
     let required = required(section, naming);
-    let format = format(section, naming);
+    let format = section.text("format", "format = \"%d.%m.%Y\"");
     let column = Column {
         name: name.to_owned(),
         from: from.unwrap_or(name).to_owned(),
@@ -170,16 +170,6 @@ fn required(section: &Section<'_>, naming: Naming) -> bool {
     required
 }
 
-fn format<'a>(section: &Section<'a>, naming: Naming) -> Option<Found<&'a str>> {
-    let written = section.text("format", "format = \"%d.%m.%Y\"")?;
-    if naming == Naming::Schema {
-        let problem = "`format` means nothing for Parquet, whose dates and times are not text";
-        section.fault(written.line, problem, "leave it out");
-        return None;
-    }
-    Some(written)
-}
-
 /// Names that were used already.
 struct Names {
     naming: Naming,
@@ -196,7 +186,11 @@ impl Names {
     fn check(&mut self, feed: &Section<'_>, name: Found<&str>, value_line: usize, from: &str, place: &str) {
         if let Some(earlier) = self.lower_case.insert(name.value.to_lowercase(), name.value.to_owned()) {
             let problem = format!("differs from column `{earlier}` only in case, which SQL does not see");
-            feed.report.fault(name.line, place, problem, "rename one and keep the file's name as `from = \"…\"`");
+            let remedy = match self.naming {
+                Naming::Position => "rename one",
+                _ => "rename one and keep the file's name as `from = \"…\"`",
+            };
+            feed.report.fault(name.line, place, problem, remedy);
         }
         if !self.froms.insert(from.to_owned()) {
             let problem = format!("{} `{from}` is taken by another column already", self.naming.title());

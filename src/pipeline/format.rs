@@ -45,7 +45,7 @@ const STRANGE_TO_NDJSON: [(&str, &str); 7] = [
     ("decimal_separator", "JSON's numbers have a point"),
 ];
 
-const STRANGE_TO_PARQUET: [(&str, &str); 8] = [
+const STRANGE_TO_PARQUET: [(&str, &str); 7] = [
     ("encoding", "its texts are always UTF-8"),
     ("header", "its schema names the columns"),
     ("skip_rows", "it holds rows and nothing else"),
@@ -53,7 +53,6 @@ const STRANGE_TO_PARQUET: [(&str, &str); 8] = [
     ("delimiter", "its values are not parted by characters"),
     ("quote", "its values are not parted by characters"),
     ("decimal_separator", "its numbers are not text"),
-    ("null_values", "it marks its nulls itself"),
 ];
 
 /// More lines than stand before any header.

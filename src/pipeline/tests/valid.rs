@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use millrace_decode::contract::{ColumnType, ValueRules};
-use millrace_decode::csv::CsvLayout;
+use millrace_decode::contract::{Column, ColumnType, DecimalType, ValueRules};
+use millrace_decode::csv::{CsvLayout, HeaderRow};
+use millrace_decode::text::encoding_of_label;
 use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryRole};
 
 use super::{FLIGHTS, faults, parsed};
@@ -74,6 +75,65 @@ fn what_is_left_out_has_its_default() {
     assert!(feed.rules.is_empty() && feed.sources.is_empty());
     assert_eq!(feed.columns[0].column_type, ColumnType::Timestamp);
     assert!(feed.columns.iter().all(|column| column.required && column.from == column.name));
+}
+
+#[test]
+fn a_layout_is_read_in_full() {
+    let keys = "encoding = \"latin1\"\nheader = false\nskip_rows = 2\nskip_footer = 1\ndelimiter = \"\\t\"\nquote = \"\"\n\
+                decimal_separator = \",\"\ntimezone = \"Europe/Berlin\"\nnull_values = [\"\", \"NA\"]\ncurated = true";
+    let feed = parsed(&FLIGHTS.replace("[feed.columns]", &format!("{keys}\n[feed.columns]"))).feeds.remove(0);
+    let Format::Csv(layout) = &feed.format else { panic!("{:?}", feed.format) };
+    let expected = CsvLayout {
+        encoding: encoding_of_label("windows-1252").unwrap(),
+        header: HeaderRow::Absent,
+        skip_rows: 2,
+        skip_footer: 1,
+        delimiter: b'\t',
+        quote: None,
+    };
+    assert_eq!(*layout, expected);
+    assert_eq!(feed.values.null_values, ["", "NA"]);
+    assert_eq!((feed.values.timezone.name(), feed.values.decimal_separator), ("Europe/Berlin", b','));
+    assert!(feed.curated);
+}
+
+#[test]
+fn ndjson_and_parquet_have_defaults_of_their_own() {
+    let feed = |format: &str| parsed(&FLIGHTS.replace("\"csv\"", format)).feeds.remove(0);
+    let ndjson = feed("\"ndjson\"");
+    assert!(matches!(ndjson.format, Format::Ndjson));
+    assert_eq!(ndjson.values, ValueRules::default());
+    assert!(ndjson.columns.iter().all(|column| !column.required), "a key that is absent is null");
+    let parquet = feed("\"parquet\"");
+    assert!(matches!(parquet.format, Format::Parquet));
+    assert_eq!(parquet.values, ValueRules::default());
+    assert!(parquet.columns.iter().all(|column| column.required));
+    let with_nulls = feed("\"ndjson\"\nnull_values = [\"NA\"]\ntimezone = \"America/New_York\"");
+    assert_eq!(with_nulls.values.null_values, ["NA"]);
+    assert_eq!(with_nulls.values.timezone.name(), "America/New_York");
+}
+
+#[test]
+fn a_column_is_read_in_full() {
+    let text = "[[feed]]\nname = \"f\"\nformat = \"csv\"\n[feed.columns]\n\
+                amount = { type = \"decimal(18, 2)\", from = \"Betrag (EUR)\", required = false }\n\
+                booked = { type = \"date\", format = \"%d.%m.%Y\" }\n\
+                seen = { type = \"timestamp\", format = \"%d.%m.%Y %H:%M:%S%.f %z\" }\nextra = \"json\"\n";
+    let money = ColumnType::Decimal(DecimalType { precision: 18, scale: 2 });
+    let with_format = |name: &str, column_type, format: &str| Column {
+        format: Some(format.to_owned()),
+        ..Column::new(name, column_type)
+    };
+    let expected = [
+        Column { from: "Betrag (EUR)".to_owned(), required: false, ..Column::new("amount", money) },
+        with_format("booked", ColumnType::Date, "%d.%m.%Y"),
+        with_format("seen", ColumnType::Timestamp, "%d.%m.%Y %H:%M:%S%.f %z"),
+        Column::new("extra", ColumnType::Json),
+    ];
+    assert_eq!(parsed(text).feeds.remove(0).columns, expected);
+    let objects = parsed(&text.replace("\"csv\"", "\"ndjson\"").replace("required = false", "required = true"));
+    let required: Vec<bool> = objects.feeds[0].columns.iter().map(|column| column.required).collect();
+    assert_eq!(required, [true, false, false, false]);
 }
 
 #[test]
