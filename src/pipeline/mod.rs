@@ -2,10 +2,13 @@
 //! network and no environment.
 
 mod agreement;
+mod column_formats;
+mod column_types;
 mod columns;
 mod durations;
 mod faults;
 mod feed;
+mod format;
 mod identifiers;
 mod later;
 mod meaning;
@@ -16,11 +19,12 @@ mod sftp_login;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::path::Path;
 use std::time::Duration;
 
-use millrace_decode::contract::Column;
+use millrace_decode::contract::{Column, ValueRules};
 use millrace_decode::csv::CsvLayout;
 use millrace_frames::plan::SummaryPlan;
 use millrace_frames::summarise::Rule;
@@ -47,18 +51,35 @@ pub struct Pipeline {
 pub struct Feed {
     pub name: FeedName,
     pub format: Format,
+    pub values: ValueRules,
     /// In the order of `[feed.columns]`.
     pub columns: Vec<Column>,
     pub rules: Vec<Rule>,
     /// Above this share of bad rows (0 to 1) the file is a dead letter.
     pub max_reject_ratio: f64,
     pub unknown_columns: UnknownColumns,
+    /// Whether the typed rows are kept as Parquet.
+    pub curated: bool,
     pub sources: Vec<SftpSource>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Format {
     Csv(CsvLayout),
+    /// A JSON object in each line.
+    Ndjson,
+    Parquet,
+}
+
+impl Format {
+    /// As pipeline.toml and the landed message write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Format::Csv(_) => "csv",
+            Format::Ndjson => "ndjson",
+            Format::Parquet => "parquet",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
