@@ -15,5 +15,8 @@ pub mod columns;
 pub mod contract;
 pub mod csv;
 pub mod inflate;
+mod json;
+mod names;
+pub mod parquet;
 mod reason;
 mod values;

@@ -3,21 +3,13 @@
 use super::CsvLayout;
 use super::rows::{Cell, Rows, undouble};
 use crate::contract::Column;
+use crate::names::{MissingColumn, nearest, say_wanted};
 use crate::reason::{listed, shown};
 
 /// The names of a file's columns, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     names: Vec<String>,
-}
-
-/// A required column that a header lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingColumn {
-    /// The name that the header should have.
-    pub from: String,
-    /// A name of the header that looks like it.
-    pub nearest: Option<String>,
 }
 
 /// Why a header is refused.
@@ -74,7 +66,7 @@ impl Header {
         let missing: Vec<MissingColumn> = contract
             .iter()
             .filter(|column| column.required && self.position(&column.from).is_none())
-            .map(|column| MissingColumn { from: column.from.clone(), nearest: self.nearest(&column.from) })
+            .map(|column| MissingColumn { from: column.from.clone(), nearest: nearest(&column.from, &self.names) })
             .collect();
         if !missing.is_empty() {
             let found = self.names.clone();
@@ -82,19 +74,6 @@ impl Header {
         }
         let is_unknown = |name: &&String| !contract.iter().any(|column| column.from == **name);
         Ok(self.names.iter().filter(is_unknown).cloned().collect())
-    }
-
-    /// The name that differs from `wanted` by spelling only, or by a few letters.
-    fn nearest(&self, wanted: &str) -> Option<String> {
-        let folded = fold(wanted);
-        let near = (folded.chars().count() / 3).min(3);
-        self.names
-            .iter()
-            .filter(|name| !name.is_empty() && name.len() <= 4 * wanted.len() + 16)
-            .map(|name| (strsim::osa_distance(&fold(name), &folded), name))
-            .filter(|(distance, _)| *distance <= near)
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, name)| name.clone())
     }
 }
 
@@ -120,20 +99,8 @@ fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<Strin
     Ok(names)
 }
 
-/// Without what people mix up: case, blanks, underscores, hyphens, dots.
-fn fold(name: &str) -> String {
-    name.chars().filter(|c| !c.is_whitespace() && !"_-.".contains(*c)).flat_map(char::to_lowercase).collect()
-}
-
 fn say_missing(missing: &[MissingColumn], found: &[String], delimiter: u8) -> String {
-    let wanted: Vec<String> = missing
-        .iter()
-        .map(|column| match &column.nearest {
-            Some(nearest) => format!("`{}` (did you mean `{}`?)", column.from, shown(nearest.as_bytes())),
-            None => format!("`{}`", column.from),
-        })
-        .collect();
-    let mut message = format!("the header lacks {}; it has {}", wanted.join(", "), listed(found));
+    let mut message = format!("the header lacks {}; it has {}", say_wanted(missing), listed(found));
     if let [only] = found
         && let Some(other) = [',', ';', '\t', '|'].into_iter().find(|other| only.contains(*other))
     {
@@ -205,18 +172,6 @@ mod tests {
             error.to_string(),
             "the header lacks `dep_delay` (did you mean `Dep Delay`?), `distance`; it has `Dep Delay`, `carrier`"
         );
-    }
-
-    #[test]
-    fn near_misses_are_few_letters_away() {
-        let nearest = |wanted: &str| {
-            let header = Header { names: ["carrier", "distanz", "x", ""].map(String::from).to_vec() };
-            header.nearest(wanted)
-        };
-        assert_eq!(nearest("carier").as_deref(), Some("carrier"));
-        assert_eq!(nearest("distance").as_deref(), Some("distanz"));
-        assert_eq!(nearest("origin"), None);
-        assert_eq!(nearest("y"), None);
     }
 
     #[test]

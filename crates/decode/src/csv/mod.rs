@@ -19,9 +19,10 @@ mod scan;
 #[cfg(test)]
 mod agreement;
 
+pub use crate::names::MissingColumn;
 pub use cutter::{CutError, DEFAULT_MAX_ROW_BYTES, RowCutter};
 pub use decoder::Decoder;
-pub use header::{Header, HeaderError, MissingColumn};
+pub use header::{Header, HeaderError};
 
 /// How a feed's files are laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
