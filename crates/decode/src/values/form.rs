@@ -61,4 +61,10 @@ impl Form {
         };
         timestamp.utc_micros_in(self.timezone)
     }
+
+    /// Microseconds since 1970-01-01 UTC, of those that a wall clock of the feed's timezone showed.
+    pub fn utc_micros(&self, local_micros: i64) -> Result<i64, Misfit> {
+        let local_micros = calendar::micros_of_calendar(local_micros)?;
+        calendar::Timestamp { local_micros, offset_seconds: None }.utc_micros_in(self.timezone)
+    }
 }
