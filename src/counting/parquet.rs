@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use millrace_decode::inflate::{Compression, Content, InflateLimits, Inflater, sniff, sniff_content};
-use millrace_decode::parquet::{ParquetError, ParquetFile, RangeSource};
+use millrace_decode::parquet::{DecoderError, ParquetError, ParquetFile, RangeSource};
 use tokio::sync::mpsc;
 
 use super::jobs::{Jobs, Work};
@@ -22,11 +22,14 @@ const MOST_SPOOLED_BYTES: u64 = 4 << 30;
 pub fn read(counter: &FeedCounter, source: Arc<dyn RangeSource>, mut jobs: Jobs) -> Result<Vec<String>, CountError> {
     let file = ParquetFile::open(source).map_err(failed)?;
     let unknown_columns = file.check(&counter.feed.columns).map_err(failed)?;
-    let decoder = file.decoder(&counter.feed.values, &counter.needed).map_err(failed)?;
-    for group in 0..file.group_count() {
+    let decoder = file.decoder(&counter.feed.values, &counter.needed).map_err(|error| match error {
+        DecoderError::Format(error) => CountError::Format(error),
+        DecoderError::File(error) => failed(error),
+    })?;
+    for group in 0..file.groups().len() {
         let mut group = decoder.group(group).map_err(failed)?;
         while let Some(chunk) = group.next_chunk().map_err(failed)? {
-            jobs.send(Work::Decoded(chunk))?;
+            jobs.send(Work::Decoded(chunk.decoded))?;
         }
     }
     Ok(unknown_columns)
