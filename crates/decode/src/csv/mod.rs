@@ -19,9 +19,11 @@ mod scan;
 #[cfg(test)]
 mod agreement;
 
-pub use cutter::{CutError, DEFAULT_MAX_ROW_BYTES, RowCutter};
+pub use cutter::RowCutter;
 pub use decoder::Decoder;
 pub use header::{Header, HeaderError, MissingColumn};
+
+pub use crate::cutter::{CutError, DEFAULT_MAX_ROW_BYTES};
 
 /// How a feed's files are laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
