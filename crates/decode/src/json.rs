@@ -148,6 +148,7 @@ mod tests {
             row_count: 2,
             columns: columns.into_iter().collect(),
             bad: Vec::new(),
+            unknown_keys: Vec::new(),
         };
         chunk.columns[2].validity = Some(vec![0b01]);
         assert_eq!(

@@ -23,8 +23,9 @@ mod scan;
 #[cfg(test)]
 mod agreement;
 
+pub use crate::cutter::DEFAULT_MAX_ROW_BYTES;
 pub use crate::names::MissingColumn;
-pub use cutter::{CutError, DEFAULT_MAX_ROW_BYTES, RowCutter};
+pub use cutter::{CutError, RowCutter};
 pub use decoder::Decoder;
 pub use header::{Header, HeaderError, MAX_COLUMNS};
 pub use layout::{CsvLayout, HeaderRow, LayoutError};

@@ -125,7 +125,7 @@ impl GroupReader {
         if !bad_rows.is_empty() {
             columns.iter_mut().for_each(|column| take_out(column, &bad_rows));
         }
-        DecodedChunk { bytes: Bytes::new(), row_count: row_count as u32, columns, bad }
+        DecodedChunk { bytes: Bytes::new(), row_count: row_count as u32, columns, bad, unknown_keys: Vec::new() }
     }
 
     fn say_bad_rows(&self, bad_rows: &[usize], columns: &[ColumnValues], cells: Vec<Vec<BadCell>>) -> Vec<BadRow> {
