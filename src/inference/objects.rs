@@ -126,7 +126,7 @@ pub fn of_parquet(file: &Arc<dyn RangeSource>) -> Result<Guess, InferenceError> 
     let mut notes = vec![format!("{} rows, by its footer", file.row_count())];
     let mut columns = Vec::new();
     for column in file.columns() {
-        let Some(column_type) = column.widest else {
+        let Some(column_type) = column.contract_type else {
             notes.push(format!("column `{}` is left out: {} is not read", column.name, column.file_type));
             continue;
         };

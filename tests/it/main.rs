@@ -14,4 +14,5 @@ mod serve;
 mod sshd;
 mod standin;
 mod support;
+mod transcripts;
 mod warehouse_conformance;

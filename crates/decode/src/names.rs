@@ -17,7 +17,10 @@ const MAX_LIKENESS_BYTES: usize = 256;
 
 /// The missing columns, each with the one of the file's `names` that differs from it by spelling only, or by a few
 /// letters.
-pub(crate) fn missing_columns<'c>(missing: impl IntoIterator<Item = &'c Column>, names: &[String]) -> Vec<MissingColumn> {
+pub(crate) fn missing_columns<'c>(
+    missing: impl IntoIterator<Item = &'c Column>,
+    names: &[String],
+) -> Vec<MissingColumn> {
     let fold_name = |name: &String| if name.len() > MAX_LIKENESS_BYTES { Vec::new() } else { fold(name) };
     let folded_names: Vec<Vec<char>> = names.iter().map(fold_name).collect();
     missing

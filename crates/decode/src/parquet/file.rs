@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::footer::Footer;
 use super::group::GroupReader;
 use super::output::NeededColumn;
-use super::schema::Shape;
+use super::schema::{FileColumn, Shape};
 use super::source::RangeSource;
-use super::widening::{MisfitColumn, Widening};
+use super::widening::{MisfitColumn, Widening, natural_type};
 use super::{Broken, ParquetError};
-use crate::contract::{Column, FormatError, ValueRules};
+use crate::contract::{Column, ColumnType, FormatError, ValueRules};
 use crate::names::missing_columns;
 use crate::values::Form;
 
@@ -44,6 +44,16 @@ pub(super) struct Needed {
     pub nulls: Vec<Vec<u8>>,
 }
 
+/// One column of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    pub name: String,
+    /// As tools print it, such as `TIMESTAMP(MILLIS,UTC)`; or that it is nested.
+    pub file_type: String,
+    /// The type of a contract that holds all that the column can; `None` where there is none.
+    pub contract_type: Option<ColumnType>,
+}
+
 impl ParquetFile {
     /// Reads the footer: the end of the file, and nothing else.
     pub fn open(source: Arc<dyn RangeSource>) -> Result<Self, ParquetError> {
@@ -63,6 +73,16 @@ impl ParquetFile {
     /// All names at the top of the schema, in the file's order.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The columns at the top of the schema, in the file's order, with the types that hold all they can.
+    pub fn columns(&self) -> Vec<ColumnInfo> {
+        let info = |column: &FileColumn| ColumnInfo {
+            name: column.name.clone(),
+            file_type: column.shape.to_string(),
+            contract_type: natural_type(&column.shape),
+        };
+        self.footer.columns.iter().map(info).collect()
     }
 
     /// The row groups, in the file's order.

@@ -37,7 +37,7 @@ mod values;
 mod widening;
 mod write;
 
-pub use file::{Decoder, DecoderError, GroupInfo, ParquetFile};
+pub use file::{ColumnInfo, Decoder, DecoderError, GroupInfo, ParquetFile};
 pub use group::{GroupChunk, GroupReader};
 pub use source::{RangeSource, SourceError};
 pub use widening::MisfitColumn;

@@ -89,8 +89,7 @@ impl MisfitColumn {
     pub(super) fn new(file_column: &FileColumn, wanted: &Column) -> Option<Self> {
         let possible = match &file_column.shape {
             Shape::Flat(leaf) if Widening::new(leaf, wanted.column_type).is_some() => return None,
-            Shape::Flat(leaf) => natural_type(leaf),
-            Shape::Nested(_) => None,
+            shape => natural_type(shape),
         };
         Some(Self {
             from: wanted.from.clone(),
@@ -102,8 +101,9 @@ impl MisfitColumn {
     }
 }
 
-/// The type of the contract that holds all that the column can.
-fn natural_type(leaf: &Leaf) -> Option<ColumnType> {
+/// The type of the contract that holds all that a column of this shape can.
+pub(super) fn natural_type(shape: &Shape) -> Option<ColumnType> {
+    let Shape::Flat(leaf) = shape else { return None };
     let candidates = [
         ColumnType::Int64,
         ColumnType::Float64,

@@ -20,7 +20,13 @@ fn chunk_of(columns: &[Column], rows: &[Vec<Option<String>>]) -> DecodedChunk {
         }
     }
     let columns = builders.into_iter().map(ColumnBuilder::finish).collect();
-    DecodedChunk { bytes: Bytes::new(), row_count: rows.len() as u32, columns, bad: Vec::new(), unknown_keys: Vec::new() }
+    DecodedChunk {
+        bytes: Bytes::new(),
+        row_count: rows.len() as u32,
+        columns,
+        bad: Vec::new(),
+        unknown_keys: Vec::new(),
+    }
 }
 
 fn write(columns: &[Column], chunks: &[&DecodedChunk]) -> (Bytes, Written) {
