@@ -96,8 +96,8 @@ fn find_text_ends_in_words(vector: &[u8; VECTOR]) -> u16 {
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         // The highest bit of a byte is 1 now where the lower seven are at least a blank's.
-        let above_controls = (word & EACH * 0x7f) + EACH * 0x60 | word;
-        let ends = !above_controls >> 7 & EACH | equal(word, b'"') | equal(word, b'\\');
+        let above_controls = ((word & (EACH * 0x7f)) + EACH * 0x60) | word;
+        let ends = (!above_controls >> 7 & EACH) | equal(word, b'"') | equal(word, b'\\');
         found |= (gather(ends) as u16) << (index * 8);
     }
     found
