@@ -1,8 +1,9 @@
 //! Why a file could not be counted, and what a person does about it.
 
 use millrace_decode::contract::FormatError;
-use millrace_decode::csv::{CsvError, CutError};
+use millrace_decode::csv::CsvError;
 use millrace_decode::inflate::{InflateError, Refusal};
+use millrace_decode::ndjson::CutError;
 use millrace_decode::parquet::{ParquetError, WriteError};
 use millrace_frames::part::Overflow;
 use millrace_frames::summarise::SummariseError;

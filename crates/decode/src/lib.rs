@@ -8,13 +8,18 @@
 //! 3. [`csv::Decoder`]: one chunk to [`columns`], only those that somebody asked for; rows that do not fit become
 //!    [`BadRow`](columns::BadRow)s.
 //!
+//! Of [`ndjson`] the second step is no more than a [`ndjson::RowCutter`], and the third is [`ndjson::Decoder`].
+//!
 //! It knows no Polars, no network, no async and no threads: whoever calls it brings the bytes and the cores.
 
 mod builder;
 pub mod columns;
 pub mod contract;
 pub mod csv;
+mod cutter;
 pub mod inflate;
+mod lanes;
+pub mod ndjson;
 mod reason;
 pub mod text;
 mod values;

@@ -37,6 +37,11 @@ impl Form {
         decimal::parse_decimal(text, self.decimal_type(), self.decimal_separator)
     }
 
+    /// Whether the column's values are written by a format of the user's.
+    pub fn has_format(&self) -> bool {
+        self.format.is_some()
+    }
+
     /// Of a column that is none, one that holds nothing.
     pub fn decimal_type(&self) -> DecimalType {
         match self.column_type {
