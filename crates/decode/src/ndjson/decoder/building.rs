@@ -200,11 +200,12 @@ impl<'a> Building<'a> {
 
 #[inline(always)]
 fn read_value(json: Json, start: usize) -> Result<Value, Fault> {
+    if json.at(start) == b'"' {
+        let text = json.string(start + 1)?;
+        let kind = if text.escaped { Kind::Escaped } else { Kind::String };
+        return Ok(Value { kind, start, end: text.end + 1 });
+    }
     let (kind, end) = match json.at(start) {
-        b'"' => {
-            let text = json.string(start + 1)?;
-            (if text.escaped { Kind::Escaped } else { Kind::String }, text.end + 1)
-        }
         b'-' | b'0'..=b'9' => (Kind::Number, json.number(start)?),
         b'{' | b'[' => (Kind::Nested, json.nested(start, 1)?),
         b't' => (Kind::Bool, json.literal(start, b"true")?),
