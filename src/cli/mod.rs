@@ -8,6 +8,7 @@ mod dev;
 #[cfg(feature = "dev")]
 mod host;
 mod migrate;
+mod plan;
 mod replay;
 mod serve;
 #[cfg(feature = "dev")]
@@ -44,6 +45,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Check pipeline.toml, the settings and the function.json files against each other
     Check(check::CheckArguments),
+    /// Say what a pull would move, and why it would leave each other file
+    Plan(plan::PlanArguments),
     /// Create or upgrade the tables
     Migrate(migrate::MigrateArguments),
     /// Show where every file stands
@@ -92,6 +95,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Host(arguments) => host::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Check(arguments) => check::run(&arguments),
+        Command::Plan(arguments) => plan::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,

@@ -43,5 +43,3 @@ const fn later(name: &'static str, default: Until) -> LaterKey {
 
 pub(super) const FEED: &[LaterKey] = &[later("stream", Until::Absent)];
 
-pub(super) const SFTP: &[LaterKey] =
-    &[later("recursive", Until::Flag(false)), later("newer_than", Until::Absent), later("done_marker", Until::Absent)];

@@ -1,11 +1,13 @@
 //! One table of the file while it is read: typed access to its keys, each with its line. Keys that nobody knows, and
 //! keys that only a later version knows, are reported when the table is opened.
 
+use chrono::{DateTime, Utc};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::faults::{Report, did_you_mean, listed};
 use super::later::{LaterKey, Until};
+use super::times::parse_time;
 
 /// What may stand in a table.
 pub(super) struct Keys {
@@ -161,6 +163,28 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// A date or a time with its offset, in quotes or as TOML writes it.
+    pub fn time(&self, key: &str, example: &str) -> Option<Found<DateTime<Utc>>> {
+        let found = self.find(key)?;
+        let text = match found.value {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(time) => time.to_string(),
+            other => {
+                self.wrong_type(found.line, key, "a date or time", other, example);
+                return None;
+            }
+        };
+        let time = parse_time(&text);
+        if time.is_none() {
+            self.fault(
+                found.line,
+                format!("`{key}` is `{text}`, which is neither a date nor a time with its offset"),
+                format!("write `{example}`, which begins at midnight UTC, or a time such as `2026-01-01T08:00:00Z`"),
+            );
+        }
+        time.map(|value| Found { value, line: found.line })
     }
 
     pub fn whole_number(&self, key: &str, example: &str) -> Option<Found<i64>> {
