@@ -2,9 +2,17 @@
 //!
 //! Polars SQL decides what an expression means; this module decides which meanings we accept. It knows no rows.
 
-use millrace_decode::contract::{Column as ContractColumn, ColumnType};
+mod decimals;
+mod numbers;
+
+use std::fmt;
+
+use millrace_decode::contract::{Column as ContractColumn, ColumnType, DecimalType};
 use polars::prelude::*;
 use polars::sql::SQLContext;
+
+use self::decimals::{Context, DecimalRefusal};
+use self::numbers::Numbers;
 
 /// What an expression yields, in the types that keys and measures have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,28 +20,35 @@ pub(crate) enum OutputType {
     Text,
     Int64,
     Float64,
+    Decimal(DecimalType),
     Bool,
     Date,
     Timestamp,
 }
 
-impl OutputType {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            OutputType::Text => "string",
-            OutputType::Int64 => "int64",
-            OutputType::Float64 => "float64",
-            OutputType::Bool => "bool",
-            OutputType::Date => "date",
-            OutputType::Timestamp => "timestamp",
-        }
+/// As pipeline.toml writes the type of a column.
+impl fmt::Display for OutputType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column_type = match self {
+            OutputType::Text => ColumnType::String,
+            OutputType::Int64 => ColumnType::Int64,
+            OutputType::Float64 => ColumnType::Float64,
+            OutputType::Decimal(decimal) => ColumnType::Decimal(*decimal),
+            OutputType::Bool => ColumnType::Bool,
+            OutputType::Date => ColumnType::Date,
+            OutputType::Timestamp => ColumnType::Timestamp,
+        };
+        column_type.fmt(f)
     }
+}
 
+impl OutputType {
     fn of_column(column_type: ColumnType) -> OutputType {
         match column_type {
-            ColumnType::String => OutputType::Text,
+            ColumnType::String | ColumnType::Json => OutputType::Text,
             ColumnType::Int64 => OutputType::Int64,
             ColumnType::Float64 => OutputType::Float64,
+            ColumnType::Decimal(decimal) => OutputType::Decimal(decimal),
             ColumnType::Bool => OutputType::Bool,
             ColumnType::Date => OutputType::Date,
             ColumnType::Timestamp => OutputType::Timestamp,
@@ -74,10 +89,11 @@ impl Expression {
         if let Some(node) = expr.into_iter().find(|node| !is_row_wise(node)) {
             return Err(format!("`{node}` is not row-wise; rules, keys and what aggregates are over look at one row"));
         }
+        let context = Context { schema: &schema, numbers: &Numbers::in_sql(sql) };
         let mut refusal = None;
         let safe = expr
             .try_map_expr(|node| {
-                make_safe(node, &schema).map_err(|fault| {
+                make_safe(node, context).map_err(|fault| {
                     let message = fault.to_words();
                     refusal.get_or_insert(message);
                     polars_err!(InvalidOperation: "refused")
@@ -97,9 +113,10 @@ fn schema_of(columns: &[ContractColumn]) -> Schema {
 
 fn polars_type(column_type: ColumnType) -> DataType {
     match column_type {
-        ColumnType::String => DataType::String,
+        ColumnType::String | ColumnType::Json => DataType::String,
         ColumnType::Int64 => DataType::Int64,
         ColumnType::Float64 => DataType::Float64,
+        ColumnType::Decimal(decimal) => decimals::polars_type(decimal),
         ColumnType::Bool => DataType::Boolean,
         ColumnType::Date => DataType::Date,
         ColumnType::Timestamp => DataType::Datetime(TimeUnit::Microseconds, None),
@@ -147,6 +164,7 @@ enum Refusal {
     Modulo,
     FloorDivision,
     Cast { from: DataType, to: DataType },
+    Decimal(DecimalRefusal),
     Polars(PolarsError),
 }
 
@@ -170,8 +188,15 @@ impl Refusal {
             Refusal::Cast { from, to } => {
                 format!("a cast from {from} to {to} is not supported; use EXTRACT, BIGINT or DOUBLE")
             }
+            Refusal::Decimal(refusal) => refusal.to_string(),
             Refusal::Polars(error) => short(error),
         }
+    }
+}
+
+impl From<DecimalRefusal> for Refusal {
+    fn from(refusal: DecimalRefusal) -> Self {
+        Refusal::Decimal(refusal)
     }
 }
 
@@ -183,7 +208,11 @@ impl From<PolarsError> for Refusal {
 
 /// One node whose inputs are safe already: integer arithmetic is made in 128 bits and must fit 64 (Polars would wrap
 /// silently, even `LENGTH(x) - 5` in 32 unsigned bits), and casts whose results no two engines share are refused.
-fn make_safe(node: Expr, schema: &Schema) -> Result<Expr, Refusal> {
+fn make_safe(node: Expr, context: Context) -> Result<Expr, Refusal> {
+    if let Some(exact) = context.exact(&node)? {
+        return Ok(exact);
+    }
+    let schema = context.schema;
     match node {
         Expr::BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply), right }
             if is_integer(&data_type(&left, schema)?) && is_integer(&data_type(&right, schema)?) =>
@@ -250,13 +279,17 @@ fn casts_alike(from: &DataType, to: &DataType) -> bool {
             && matches!(to, DataType::Date | DataType::Datetime(_, None)))
 }
 
-/// The expression in one of our six types.
+/// The expression in one of our types.
 fn canonical(expr: Expr, dtype: &DataType) -> Result<(Expr, OutputType), String> {
     match dtype {
         DataType::Boolean => Ok((expr, OutputType::Bool)),
         DataType::Int64 => Ok((expr, OutputType::Int64)),
         DataType::Float64 => Ok((expr, OutputType::Float64)),
         DataType::Date => Ok((expr, OutputType::Date)),
+        DataType::Decimal(precision, scale) => {
+            let decimal = decimals::decimal_type(*precision, *scale).map_err(|refusal| refusal.to_string())?;
+            Ok((expr, OutputType::Decimal(decimal)))
+        }
         DataType::Datetime(TimeUnit::Microseconds, None) => Ok((expr, OutputType::Timestamp)),
         DataType::Datetime(_, None) => {
             Ok((expr.cast(DataType::Datetime(TimeUnit::Microseconds, None)), OutputType::Timestamp))
