@@ -7,6 +7,8 @@ mod dead_letters;
 mod dev;
 #[cfg(feature = "dev")]
 mod host;
+mod infer;
+mod init;
 mod migrate;
 mod plan;
 mod replay;
@@ -43,6 +45,10 @@ enum Command {
     Host(host::HostArguments),
     /// Serve the Functions host: the custom handler
     Serve(serve::ServeArguments),
+    /// Make a new app of one's own
+    Init(init::InitArguments),
+    /// Print a feed for a sample file
+    Infer(infer::InferArguments),
     /// Check pipeline.toml, the settings and the function.json files against each other
     Check(check::CheckArguments),
     /// Say what a pull would move, and why it would leave each other file
@@ -94,6 +100,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         #[cfg(feature = "dev")]
         Command::Host(arguments) => host::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Infer(arguments) => infer::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Plan(arguments) => plan::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,

@@ -71,10 +71,8 @@ impl CountError {
     pub fn remedy(&self) -> &'static str {
         match self {
             CountError::Container(_) => "see that the blob is there and can be read, then retry the dead letter",
-            CountError::Refused(_) => {
-                "ask the sender for plain or gzipped CSV under a fitting name; a new file is taken by itself"
-            }
-            CountError::Inflate(_) => "ask the sender for the file again; a new version is taken by itself",
+            CountError::Refused(refusal) => refusal.remedy(),
+            CountError::Inflate(error) => error.remedy(),
             CountError::Csv(CsvError::Cut(_)) => {
                 "look for an unclosed quote, or set `quote` and `delimiter` of the feed right"
             }

@@ -2,20 +2,17 @@
 //!
 //! What was compressed once more around the whole file cannot be read by ranges: it is decompressed to a temporary file.
 
-use std::fs::File;
 use std::io::Write;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_decode::columns::DecodedChunk;
 use millrace_decode::inflate::{Compression, Content, InflateLimits, Inflater, sniff, sniff_content};
-use millrace_decode::parquet::{ParquetError, ParquetFile, RangeSource, SourceError};
+use millrace_decode::parquet::{DecoderError, ParquetError, ParquetFile, RangeSource};
 use tokio::sync::mpsc;
 
 use super::jobs::{Jobs, Work};
 use super::{CountError, FeedCounter};
+use crate::file_ranges::FileRanges;
 use crate::stations::containers::ContainerError;
 
 /// A whole file that is compressed once more may grow to this on the temporary disk.
@@ -25,11 +22,14 @@ const MOST_SPOOLED_BYTES: u64 = 4 << 30;
 pub fn read(counter: &FeedCounter, source: Arc<dyn RangeSource>, mut jobs: Jobs) -> Result<Vec<String>, CountError> {
     let file = ParquetFile::open(source).map_err(failed)?;
     let unknown_columns = file.check(&counter.feed.columns).map_err(failed)?;
-    let decoder = file.decoder(&counter.feed.values, &counter.needed).map_err(failed)?;
-    for group in 0..file.group_count() {
+    let decoder = file.decoder(&counter.feed.values, &counter.needed).map_err(|error| match error {
+        DecoderError::Format(error) => CountError::Format(error),
+        DecoderError::File(error) => failed(error),
+    })?;
+    for group in 0..file.groups().len() {
         let mut group = decoder.group(group).map_err(failed)?;
         while let Some(chunk) = group.next_chunk().map_err(failed)? {
-            jobs.send(Work::Decoded(chunk))?;
+            jobs.send(Work::Decoded(chunk.decoded))?;
         }
     }
     Ok(unknown_columns)
@@ -47,22 +47,22 @@ fn failed(error: ParquetError) -> CountError {
 }
 
 /// Decompresses a file to the temporary disk; it vanishes with the handle.
-pub fn spool(compression: Compression, mut ranges: mpsc::Receiver<Bytes>, size_bytes: u64) -> Result<Spool, CountError> {
+pub fn spool(compression: Compression, mut ranges: mpsc::Receiver<Bytes>, size_bytes: u64) -> Result<FileRanges, CountError> {
     let broken = |source: std::io::Error| CountError::Spool { source: source.into() };
     let mut file = tempfile::tempfile().map_err(broken)?;
     let limits = InflateLimits { max_output_bytes: MOST_SPOOLED_BYTES, ..InflateLimits::default() };
     let mut inflater = Inflater::with_limits(compression, limits);
-    let (mut read_bytes, mut spooled_bytes) = (0, 0);
+    let (mut read_bytes, mut sniffed) = (0, false);
     while let Some(range) = ranges.blocking_recv() {
         if read_bytes == 0 {
             sniff(&range, compression)?;
         }
         read_bytes += range.len() as u64;
         inflater.push(&range, &mut |piece: &[u8]| {
-            if spooled_bytes == 0 {
+            if !sniffed {
                 sniff_content(piece, Content::Parquet)?;
+                sniffed = true;
             }
-            spooled_bytes += piece.len() as u64;
             file.write_all(piece).map_err(broken)
         })?;
     }
@@ -71,23 +71,5 @@ pub fn spool(compression: Compression, mut ranges: mpsc::Receiver<Bytes>, size_b
         return Err(CountError::Stopped);
     }
     inflater.finish()?;
-    Ok(Spool { file, size_bytes: spooled_bytes })
-}
-
-/// A decompressed file.
-pub struct Spool {
-    file: File,
-    size_bytes: u64,
-}
-
-impl RangeSource for Spool {
-    fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    fn read(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
-        let mut bytes = vec![0; (range.end - range.start) as usize];
-        self.file.read_exact_at(&mut bytes, range.start)?;
-        Ok(bytes.into())
-    }
+    FileRanges::new(file).map_err(broken)
 }

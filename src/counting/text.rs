@@ -86,7 +86,7 @@ impl TextFile {
 /// What decompressed bytes must look like.
 fn content(format: &Format) -> Content {
     match format {
-        Format::Csv(layout) => Content::Csv { encoding: layout.encoding },
+        Format::Csv(layout) => Content::Text { encoding: layout.encoding },
         Format::Ndjson => Content::Ndjson,
         Format::Parquet => Content::Parquet,
     }

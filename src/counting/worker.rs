@@ -1,7 +1,6 @@
 //! One core's work: chunks to columns, columns to parts.
 
 use millrace_decode::columns::{BadRow, DecodedChunk};
-use millrace_decode::parquet;
 use millrace_frames::part::Part;
 use millrace_frames::summarise::RejectedRow;
 use tokio::sync::mpsc;
@@ -51,14 +50,21 @@ fn count_chunk(job: Job, counter: &FeedCounter, totals: &mut [Part]) -> Result<C
     for (total, part) in totals.iter_mut().zip(summary.parts) {
         total.merge(part)?;
     }
-    let counts = counter.feed.curated.then(|| which_count(&chunk, &summary.rejected));
+    let positions = positions_of(&summary.rejected, &chunk);
+    let counts = counter.feed.curated.then(|| {
+        let mut counts = vec![true; chunk.good_row_count()];
+        positions.iter().for_each(|position| counts[*position] = false);
+        counts
+    });
+    let raws = match decoder {
+        Some(decoder) if !summary.rejected.is_empty() => {
+            let rows: Vec<u32> = summary.rejected.iter().map(|rejected| rejected.row).collect();
+            decoder.raw_rows(&chunk.bytes, &rows)
+        }
+        _ => positions.iter().map(|at| chunk.row_as_json(&counter.needed, *at).into_bytes()).collect(),
+    };
     let mut bad = std::mem::take(&mut chunk.bad);
     if !summary.rejected.is_empty() {
-        let rows: Vec<u32> = summary.rejected.iter().map(|rejected| rejected.row).collect();
-        let raws = match decoder {
-            Some(decoder) => decoder.raw_rows(&chunk.bytes, &rows),
-            None => parquet::raw_rows(&chunk, &counter.needed, &rows),
-        };
         bad.extend(summary.rejected.into_iter().zip(raws).map(|(rejected, raw)| BadRow {
             row: rejected.row,
             raw,
@@ -76,16 +82,17 @@ fn count_chunk(job: Job, counter: &FeedCounter, totals: &mut [Part]) -> Result<C
     })
 }
 
-/// For each good row of the chunk, whether rules and keys let it count.
-fn which_count(chunk: &DecodedChunk, rejected: &[RejectedRow]) -> Vec<bool> {
-    let mut counts = vec![true; chunk.good_row_count()];
+/// Where the rejected rows stand in the chunk's columns, which the undecoded ones do not.
+fn positions_of(rejected: &[RejectedRow], chunk: &DecodedChunk) -> Vec<usize> {
     let mut undecoded = chunk.bad.iter().map(|bad| bad.row).peekable();
     let mut passed = 0;
-    for row in rejected.iter().map(|rejected| rejected.row) {
-        while undecoded.next_if(|bad| *bad < row).is_some() {
-            passed += 1;
-        }
-        counts[(row - passed) as usize] = false;
-    }
-    counts
+    rejected
+        .iter()
+        .map(|rejected| {
+            while undecoded.next_if(|bad| *bad < rejected.row).is_some() {
+                passed += 1;
+            }
+            (rejected.row - passed) as usize
+        })
+        .collect()
 }

@@ -185,6 +185,16 @@ impl Pipeline {
     }
 }
 
+/// Whether a column may have this name.
+pub fn is_column_name(name: &str) -> bool {
+    identifiers::is_identifier(name)
+}
+
+/// A feed's name like this one: itself, where no word of SQL stands in its way.
+pub fn as_feed_name(name: &str) -> String {
+    if summary::can_stand_in_from(name) { name.to_owned() } else { format!("{name}_feed") }
+}
+
 /// What could be read; the faults are in the report.
 fn checked(report: &Report<'_>, text: &str) -> Pipeline {
     let (document, syntax_errors) = DeTable::parse_recoverable(text);

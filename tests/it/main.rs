@@ -16,4 +16,5 @@ mod serve;
 mod sshd;
 mod standin;
 mod support;
+mod transcripts;
 mod warehouse_conformance;
