@@ -10,6 +10,7 @@ mod host;
 mod infer;
 mod init;
 mod migrate;
+mod plan;
 mod replay;
 mod serve;
 #[cfg(feature = "dev")]
@@ -50,6 +51,8 @@ enum Command {
     Infer(infer::InferArguments),
     /// Check pipeline.toml, the settings and the function.json files against each other
     Check(check::CheckArguments),
+    /// Say what a pull would move, and why it would leave each other file
+    Plan(plan::PlanArguments),
     /// Create or upgrade the tables
     Migrate(migrate::MigrateArguments),
     /// Show where every file stands
@@ -100,6 +103,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Init(arguments) => init::run(&arguments),
         Command::Infer(arguments) => infer::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Plan(arguments) => plan::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,

@@ -9,6 +9,8 @@ mod flights;
 mod kills;
 mod landing;
 mod messages;
+mod odd_names;
+mod plan;
 mod put;
 mod serve;
 mod sshd;
