@@ -12,6 +12,7 @@ pub mod counting;
 pub mod faults;
 pub mod functions;
 pub mod handler;
+pub mod operations;
 pub mod pipeline;
 pub mod records;
 pub mod settings;

@@ -8,9 +8,10 @@ use indicatif::HumanCount;
 use millrace_frames::part::Value as SummaryValue;
 use millrace_frames::plan::SummaryPlan;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::context::Context;
+use super::values::{as_json, cell};
 use crate::records::dead_letters;
 use crate::stations::warehouse::SummaryRows;
 
@@ -68,7 +69,7 @@ pub async fn totals(context: &Context, began: DateTime<Utc>, took: Duration) -> 
         let mut after = None;
         loop {
             let units = context.stations.warehouse.units(&feed.name, after.as_ref(), PAGE).await?;
-            for unit in units.iter().filter(|unit| unit.committed_at >= began) {
+            for unit in units.iter().filter(|unit| unit.committed_at >= began && unit.retracted_at.is_none()) {
                 files.loaded += 1;
                 rows.read += unit.rows_read;
                 rows.rejected += unit.rows_rejected;
@@ -103,24 +104,6 @@ fn as_objects(table: &SummaryRows) -> Value {
         table.columns.iter().cloned().zip(row.iter().map(as_json)).collect::<Map<String, Value>>().into()
     };
     table.rows.iter().map(object).collect()
-}
-
-fn as_json(value: &SummaryValue) -> Value {
-    match value {
-        SummaryValue::Null => Value::Null,
-        SummaryValue::Int64(number) => json!(number),
-        SummaryValue::Float64(number) => json!(number),
-        SummaryValue::Text(text) => json!(text),
-        SummaryValue::Bool(truth) => json!(truth),
-        SummaryValue::Date(days) => match chrono::NaiveDate::from_epoch_days(*days) {
-            Some(date) => json!(date.to_string()),
-            None => json!(days),
-        },
-        SummaryValue::Timestamp(micros) => match DateTime::from_timestamp_micros(*micros) {
-            Some(time) => json!(time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
-            None => json!(micros),
-        },
-    }
 }
 
 impl Totals {
@@ -171,12 +154,4 @@ fn table_text(rows: &[Value]) -> String {
         format!("  {}\n", padded.join("  ").trim_end())
     };
     std::iter::once(line(&header)).chain(body.iter().map(|row| line(row))).collect()
-}
-
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

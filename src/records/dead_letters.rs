@@ -9,7 +9,7 @@ use super::key;
 use crate::names::{BlobName, ETag, FeedName};
 use crate::stations::containers::{Container, ContainerError};
 
-const KIND: &str = "dead-letters";
+pub(super) const KIND: &str = "dead-letters";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
@@ -57,6 +57,27 @@ pub async fn remove(state: &Container, blob: &BlobName, etag: &ETag) -> Result<(
     state.delete(&key::of_version(KIND, blob, etag)).await
 }
 
+pub async fn read(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Option<DeadLetter>, ContainerError> {
+    super::read(state, &key::of_version(KIND, blob, etag)).await
+}
+
+/// All letters, by blob name, read as they are asked for.
+pub fn all(state: &Container) -> impl Stream<Item = Result<DeadLetter, ContainerError>> + use<> {
+    let read_from = state.clone();
+    state.list(&format!("{KIND}/"), None).try_filter_map(move |facts| {
+        let state = read_from.clone();
+        async move { super::read::<DeadLetter>(&state, &facts.name).await }
+    })
+}
+
+/// The letters about one blob, of all its versions.
+pub fn versions_of(
+    state: &Container,
+    blob: &BlobName,
+) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
+    super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
+}
+
 /// Up to `limit` letters, by blob name.
 pub async fn list(state: &Container, limit: usize) -> Result<Vec<DeadLetter>, ContainerError> {
     let names: Vec<BlobName> =
@@ -78,7 +99,5 @@ pub fn versions(
     state: &Container,
     feed: &FeedName,
 ) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
-    state
-        .list(&format!("{KIND}/{feed}/"), None)
-        .try_filter_map(|facts| async move { Ok(key::version_of(KIND, &facts.name)) })
+    super::versions_below(state, KIND, format!("{KIND}/{feed}/"))
 }

@@ -9,7 +9,7 @@ use super::key;
 use crate::names::{BlobName, ETag, FeedName};
 use crate::stations::containers::{Container, ContainerError};
 
-const KIND: &str = "loaded";
+pub(super) const KIND: &str = "loaded";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedMarker {
@@ -44,9 +44,15 @@ pub fn versions(
     state: &Container,
     feed: &FeedName,
 ) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
-    state
-        .list(&format!("{KIND}/{feed}/"), None)
-        .try_filter_map(|facts| async move { Ok(key::version_of(KIND, &facts.name)) })
+    super::versions_below(state, KIND, format!("{KIND}/{feed}/"))
+}
+
+/// The versions of one blob that have one.
+pub fn versions_of(
+    state: &Container,
+    blob: &BlobName,
+) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
+    super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
 }
 
 /// How many there are, over all feeds.

@@ -9,13 +9,18 @@ pub mod loaded;
 pub mod new_columns;
 pub mod pulled;
 pub mod quarantine;
+pub mod retracted;
 pub mod sweep_position;
+pub mod version_set;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::names::BlobName;
+use crate::names::{BlobName, ETag};
 use crate::stations::containers::{Container, ContainerError};
 
 /// Reads a record; `None` where there is none, and where what is there is not one of ours: a record is a help, and a
@@ -35,4 +40,25 @@ async fn write<R: Serialize + Sync>(state: &Container, name: &BlobName, record: 
     let bytes = serde_json::to_vec_pretty(record).expect("records hold text, numbers and times, which JSON can write");
     state.put(name, Bytes::from(bytes)).await?;
     Ok(())
+}
+
+/// The versions that records of one kind are about, by the names below a prefix. Nothing is read.
+fn versions_below(
+    state: &Container,
+    kind: &'static str,
+    prefix: String,
+) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
+    state.list(&prefix, None).try_filter_map(move |facts| async move { Ok(key::version_of(kind, &facts.name)) })
+}
+
+/// The blobs that any record of a load is about (loaded, dead, under way, retracted), with the record's time. Names are
+/// listed, nothing is read; a blob comes as often as it has records.
+pub fn of_loads(state: &Container) -> BoxStream<'static, Result<(BlobName, DateTime<Utc>), ContainerError>> {
+    let kinds = [loaded::KIND, dead_letters::KIND, attempts::KIND, retracted::KIND];
+    let lists = kinds.map(|kind| {
+        state.list(&format!("{kind}/"), None).try_filter_map(move |facts| async move {
+            Ok(key::version_of(kind, &facts.name).map(|(blob, _)| (blob, facts.last_modified)))
+        })
+    });
+    stream::iter(lists).flatten().boxed()
 }

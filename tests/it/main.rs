@@ -9,6 +9,7 @@ mod flights;
 mod kills;
 mod landing;
 mod messages;
+mod operate;
 mod put;
 mod serve;
 mod sshd;

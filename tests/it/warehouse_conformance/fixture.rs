@@ -101,6 +101,7 @@ impl<'a> Stage<'a> {
                 rows_rejected: 0,
                 quarantine: None,
                 committed_at: DateTime::from_timestamp_micros(1_357_034_400_123_456).unwrap(),
+                retracted_at: None,
             },
             parts,
         }

@@ -19,7 +19,7 @@ pub fn fresh() -> (TempDir, SqliteWarehouse) {
     (folder, warehouse)
 }
 
-fn file(folder: &TempDir) -> std::path::PathBuf {
+pub fn file(folder: &TempDir) -> std::path::PathBuf {
     folder.path().join("warehouse.db")
 }
 

@@ -59,6 +59,12 @@ impl TableSql {
         fill(template, &self.placeholders)
     }
 
+    /// With placeholders that only one template has.
+    pub fn fill_with(&self, template: &str, more: Vec<(&'static str, String)>) -> String {
+        let placeholders: Vec<_> = self.placeholders.iter().cloned().chain(more).collect();
+        fill(template, &placeholders)
+    }
+
     /// Writes the rows of a source into the summary.
     pub fn write_summary(&self, source: RowSource) -> String {
         let placeholders = self.with_source(source, None);
@@ -93,7 +99,7 @@ impl TableSql {
 }
 
 /// The only way in which a name enters a statement.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -125,7 +131,7 @@ fn merged(column: &ShapeColumn) -> String {
 }
 
 /// Puts values into `{name}` in one pass, so that a value is never searched itself.
-fn fill(template: &str, placeholders: &[(&'static str, String)]) -> String {
+pub fn fill(template: &str, placeholders: &[(&'static str, String)]) -> String {
     let mut filled = String::with_capacity(template.len() * 2);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
