@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 
 use bytes::Bytes;
 use millrace_decode::contract::{Column, ValueRules};
-use millrace_decode::csv::{CsvLayout, DEFAULT_MAX_ROW_BYTES, Decoder, Header, RowCutter};
+use millrace_decode::csv::{ChunkReader, CsvLayout, DEFAULT_MAX_ROW_BYTES, Decoder, Header};
 use millrace_decode::inflate::{Compression, Inflater, sniff, sniff_text};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
@@ -45,7 +45,7 @@ pub struct CutPlan {
 impl CutPlan {
     pub fn new(counter: &FeedCounter, landed: &LandedBlob, chunks: Arc<Semaphore>) -> Self {
         CutPlan {
-            layout: counter.layout().clone(),
+            layout: counter.layout.clone(),
             values: counter.feed.values.clone(),
             contract: counter.feed.columns.clone(),
             needed: counter.needed.clone(),
@@ -59,8 +59,8 @@ impl CutPlan {
 /// Cuts the file and hands the chunks to the workers. Returns the header's columns that the contract does not name.
 pub fn cut(plan: CutPlan, mut ranges: mpsc::Receiver<Bytes>, jobs: SyncSender<Job>) -> Result<Vec<String>, CountError> {
     let mut inflater = Inflater::new(plan.compression);
-    let mut cutter = RowCutter::new(&plan.layout, CHUNK_BYTES, DEFAULT_MAX_ROW_BYTES);
-    let mut chunks = ChunkSink { plan: &plan, jobs, decoder: None, unknown_columns: Vec::new(), next_index: 0 };
+    let mut reader = ChunkReader::new(&plan.layout, &plan.contract, CHUNK_BYTES, DEFAULT_MAX_ROW_BYTES);
+    let mut chunks = ChunkSink { plan: &plan, jobs, decoder: None, next_index: 0 };
     let mut sniffed = Sniffed::default();
     let mut read_bytes = 0;
 
@@ -71,7 +71,7 @@ pub fn cut(plan: CutPlan, mut ranges: mpsc::Receiver<Bytes>, jobs: SyncSender<Jo
         read_bytes += range.len() as u64;
         inflater.push(&range, &mut |piece: &[u8]| {
             sniffed.look(piece)?;
-            cutter.push(piece, &mut |chunk| chunks.send(chunk))
+            reader.push(piece, &mut |header, chunk| chunks.send(header, chunk))
         })?;
     }
     if read_bytes < plan.size_bytes {
@@ -79,8 +79,7 @@ pub fn cut(plan: CutPlan, mut ranges: mpsc::Receiver<Bytes>, jobs: SyncSender<Jo
         return Ok(Vec::new());
     }
     inflater.finish()?;
-    cutter.finish(&mut |chunk| chunks.send(chunk))?;
-    chunks.finish()
+    reader.finish(&mut |header, chunk| chunks.send(header, chunk))
 }
 
 /// Whether the first decompressed bytes were looked at.
@@ -104,19 +103,15 @@ struct ChunkSink<'a> {
     jobs: SyncSender<Job>,
     /// Known once the first chunk brought the header.
     decoder: Option<Arc<Decoder>>,
-    unknown_columns: Vec<String>,
     next_index: u64,
 }
 
 impl ChunkSink<'_> {
-    fn send(&mut self, mut chunk: Bytes) -> Result<(), CountError> {
+    fn send(&mut self, header: &Header, chunk: Bytes) -> Result<(), CountError> {
         let decoder = match &self.decoder {
             Some(decoder) => decoder.clone(),
             None => {
-                let (header, rows_begin) = Header::read(&self.plan.layout, &chunk)?;
-                self.unknown_columns = header.check(&self.plan.layout, &self.plan.contract)?;
-                chunk = chunk.slice(rows_begin..);
-                let decoder = Decoder::new(&self.plan.layout, &self.plan.values, &header, &self.plan.needed)?;
+                let decoder = Decoder::new(&self.plan.layout, &self.plan.values, header, &self.plan.needed)?;
                 self.decoder.insert(Arc::new(decoder)).clone()
             }
         };
@@ -126,13 +121,5 @@ impl ChunkSink<'_> {
         self.next_index += 1;
         // The workers end early only when one of them failed; it says why.
         self.jobs.send(job).map_err(|_| CountError::Stopped)
-    }
-
-    fn finish(self) -> Result<Vec<String>, CountError> {
-        if self.decoder.is_none() {
-            // No chunk ever came: let the header say that the file is empty.
-            Header::read(&self.plan.layout, &[])?;
-        }
-        Ok(self.unknown_columns)
     }
 }

@@ -1,7 +1,7 @@
 //! Why a file could not be counted, and what a person does about it.
 
 use millrace_decode::contract::FormatError;
-use millrace_decode::csv::{CutError, HeaderError};
+use millrace_decode::csv::CsvError;
 use millrace_decode::inflate::{InflateError, Refusal};
 use millrace_frames::part::Overflow;
 use millrace_frames::summarise::SummariseError;
@@ -21,9 +21,7 @@ pub enum CountError {
     #[error(transparent)]
     Inflate(#[from] InflateError),
     #[error(transparent)]
-    Cut(#[from] CutError),
-    #[error(transparent)]
-    Header(#[from] HeaderError),
+    Csv(#[from] CsvError),
     #[error(transparent)]
     ColumnFormat(#[from] FormatError),
     #[error("the file has columns that the contract does not name: {}", .columns.join(", "))]
@@ -36,6 +34,8 @@ pub enum CountError {
     Summarise(#[from] SummariseError),
     #[error("summaries of feed `{feed}` cannot be planned")]
     Plan { feed: FeedName, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("feed `{feed}` has format `{format}`, which is not counted yet")]
+    Format { feed: FeedName, format: &'static str },
     /// Another stage failed and says why, or the process is stopping.
     #[error("counting was stopped")]
     Stopped,
@@ -66,8 +66,11 @@ impl CountError {
                 "ask the sender for plain or gzipped CSV under a fitting name; a new file is taken by itself"
             }
             CountError::Inflate(_) => "ask the sender for the file again; a new version is taken by itself",
-            CountError::Cut(_) => "look for an unclosed quote, or set `quote` and `delimiter` of the feed right",
-            CountError::Header(_) | CountError::ColumnFormat(_) | CountError::UnknownColumns { .. } => {
+            CountError::Csv(CsvError::Encoding(_)) => "set `encoding` of the feed right, then retry the dead letter",
+            CountError::Csv(CsvError::Cut(_)) => {
+                "look for an unclosed quote, or set `quote` and `delimiter` of the feed right"
+            }
+            CountError::Csv(CsvError::Header(_)) | CountError::ColumnFormat(_) | CountError::UnknownColumns { .. } => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
             }
             CountError::TooManyBadRows { .. } => {
@@ -75,6 +78,7 @@ impl CountError {
                  and retry the dead letter"
             }
             CountError::Overflow(_) => "sum a smaller unit, or cast to float64 in the summary's SQL",
+            CountError::Format { .. } => "ask the partner for CSV until it is",
             CountError::Summarise(_) | CountError::Plan { .. } | CountError::Stopped => {
                 "see the reason; correct the summary in pipeline.toml, then retry the dead letter"
             }

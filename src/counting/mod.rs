@@ -54,6 +54,7 @@ impl Budget {
 /// What counting one feed's files takes, made once.
 pub struct FeedCounter {
     pub feed: Feed,
+    layout: CsvLayout,
     plans: Vec<SummaryPlan>,
     needed: Vec<Column>,
     summariser: Arc<Summariser>,
@@ -61,16 +62,14 @@ pub struct FeedCounter {
 
 impl FeedCounter {
     pub fn new(pipeline: &Pipeline, feed: &Feed) -> Result<Self, CountError> {
+        let Format::Csv(layout) = &feed.format else {
+            return Err(CountError::Format { feed: feed.name.clone(), format: feed.format.name() });
+        };
         let plans: Vec<SummaryPlan> = pipeline.summaries_of(&feed.name).cloned().collect();
         let needed = feed.needed_columns(&plans);
         let summariser = Summariser::new(&needed, &feed.rules, &plans, feed.name.as_str())
             .map_err(|source| CountError::Plan { feed: feed.name.clone(), source: Box::new(source) })?;
-        Ok(FeedCounter { feed: feed.clone(), plans, needed, summariser: Arc::new(summariser) })
-    }
-
-    fn layout(&self) -> &CsvLayout {
-        let Format::Csv(layout) = &self.feed.format;
-        layout
+        Ok(FeedCounter { feed: feed.clone(), layout: layout.clone(), plans, needed, summariser: Arc::new(summariser) })
     }
 }
 

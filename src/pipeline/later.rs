@@ -5,8 +5,6 @@ use std::fmt;
 
 use toml::de::DeValue;
 
-use super::section::whole;
-
 pub(super) struct LaterKey {
     pub name: &'static str,
     /// The one value that this version accepts.
@@ -16,8 +14,6 @@ pub(super) struct LaterKey {
 /// What must hold until the key is supported.
 #[derive(Clone, Copy)]
 pub(super) enum Until {
-    Text(&'static str),
-    Whole(i64),
     Flag(bool),
     /// No value is accepted.
     Absent,
@@ -26,9 +22,7 @@ pub(super) enum Until {
 impl Until {
     pub fn holds(self, value: &DeValue<'_>) -> bool {
         match (self, value) {
-            (Until::Text(default), DeValue::String(text)) => text.eq_ignore_ascii_case(default),
             (Until::Flag(default), DeValue::Boolean(flag)) => *flag == default,
-            (Until::Whole(default), value) => whole(value) == Some(default),
             _ => false,
         }
     }
@@ -37,8 +31,6 @@ impl Until {
 impl fmt::Display for Until {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Until::Text(text) => write!(f, "\"{text}\""),
-            Until::Whole(number) => write!(f, "{number}"),
             Until::Flag(flag) => write!(f, "{flag}"),
             Until::Absent => Ok(()),
         }
@@ -49,21 +41,7 @@ const fn later(name: &'static str, default: Until) -> LaterKey {
     LaterKey { name, default }
 }
 
-pub(super) const FEED: &[LaterKey] = &[
-    later("encoding", Until::Text("utf-8")),
-    later("header", Until::Flag(true)),
-    later("skip_rows", Until::Whole(0)),
-    later("skip_footer", Until::Whole(0)),
-    later("decimal_separator", Until::Text(".")),
-    later("timezone", Until::Text("UTC")),
-    later("curated", Until::Flag(false)),
-    later("stream", Until::Absent),
-];
-
-pub(super) const COLUMN: &[LaterKey] = &[later("format", Until::Absent)];
+pub(super) const FEED: &[LaterKey] = &[later("stream", Until::Absent)];
 
 pub(super) const SFTP: &[LaterKey] =
     &[later("recursive", Until::Flag(false)), later("newer_than", Until::Absent), later("done_marker", Until::Absent)];
-
-pub(super) const FORMATS: &[&str] = &["ndjson", "parquet"];
-pub(super) const COLUMN_TYPES: &[&str] = &["decimal", "json"];

@@ -2,10 +2,13 @@
 //! network and no environment.
 
 mod agreement;
+mod column_formats;
+mod column_types;
 mod columns;
 mod durations;
 mod faults;
 mod feed;
+mod format;
 mod identifiers;
 mod later;
 mod meaning;
@@ -16,6 +19,7 @@ mod sftp_login;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::path::Path;
 use std::time::Duration;
@@ -54,12 +58,28 @@ pub struct Feed {
     /// Above this share of bad rows (0 to 1) the file is a dead letter.
     pub max_reject_ratio: f64,
     pub unknown_columns: UnknownColumns,
+    /// Whether the typed rows are kept as Parquet.
+    pub curated: bool,
     pub sources: Vec<SftpSource>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Format {
     Csv(CsvLayout),
+    /// A JSON object in each line.
+    Ndjson,
+    Parquet,
+}
+
+impl Format {
+    /// As pipeline.toml and the landed message write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Format::Csv(_) => "csv",
+            Format::Ndjson => "ndjson",
+            Format::Parquet => "parquet",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,7 +63,7 @@ impl<'a> Section<'a> {
             return;
         }
         let remedy = match later.default {
-            Until::Text(_) | Until::Whole(_) | Until::Flag(_) => {
+            Until::Flag(_) => {
                 format!("write `{} = {}` or leave it out", later.name, later.default)
             }
             Until::Absent => "leave it out".to_owned(),

@@ -1,4 +1,4 @@
-//! MB/s of the cutter and the decoder, on data that it makes itself: `cargo bench -p millrace-decode`.
+//! MB/s of the text's way to chunks and of the decoder, on data that it makes itself: `cargo bench -p millrace-decode`.
 //!
 //! Each figure is the best of many short runs over the same bytes, so that a busy machine disturbs it little.
 
@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use flate2::{Compress, FlushCompress};
 use millrace_decode::contract::{Column, ColumnType, ValueRules};
-use millrace_decode::csv::{CsvLayout, CutError, DEFAULT_MAX_ROW_BYTES, Decoder, Header, RowCutter};
+use millrace_decode::csv::{ChunkReader, CsvError, CsvLayout, DEFAULT_MAX_ROW_BYTES, Decoder, Header};
 use millrace_decode::inflate::{Compression, InflateError, Inflater};
+use millrace_decode::text::{Encoding, encoding_of_label};
 
 const TARGET_BYTES: usize = 2 << 20;
 const PUSH_BYTES: usize = 256 << 10;
@@ -37,15 +38,15 @@ fn main() {
     report("flights, 6 of 19 columns", &make_flights(false), &flights);
     report("flights, every cell quoted, 6 of 19 columns", &make_flights(true), &flights);
     report_inflating(&make_flights(false));
+    report_around(&make_flights(false));
 }
 
 fn report(name: &str, file: &[u8], needed: &[(&str, ColumnType)]) {
     let layout = CsvLayout::default();
+    let columns: Vec<Column> = needed.iter().map(|&(name, column_type)| Column::new(name, column_type)).collect();
     let mut chunks = Vec::new();
     cut(file, &layout, |chunk| chunks.push(chunk));
-    let (header, taken) = Header::read(&layout, &chunks[0]).expect("the data has a header");
-    chunks[0] = chunks[0].slice(taken..);
-    let columns: Vec<Column> = needed.iter().map(|&(name, column_type)| Column::new(name, column_type)).collect();
+    let (header, _) = Header::read(&layout, file).expect("the data has a header");
     header.check(&layout, &columns).expect("the data has the columns");
     let decoder = Decoder::new(&layout, &ValueRules::of_csv(), &header, &columns).expect("no column has a format");
 
@@ -76,6 +77,26 @@ fn report_inflating(file: &[u8]) {
     println!("gzip undone, flights {:>33.0}", file.len() as f64 / 1e6 / inflating.as_secs_f64());
 }
 
+/// The way to chunks where it is longer.
+fn report_around(file: &[u8]) {
+    let text = std::str::from_utf8(file).expect("the data is text");
+    let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let with = |label: &str| CsvLayout { encoding: encoding(label), ..CsvLayout::default() };
+    let footer = CsvLayout { skip_footer: 10, ..CsvLayout::default() };
+    for (name, file, layout) in [
+        ("flights in windows-1252", file, with("windows-1252")),
+        ("flights in UTF-16, of its own bytes", &utf_16, with("utf-16le")),
+        ("flights with a footer", file, footer),
+    ] {
+        let cutting = best(|| cut(file, &layout, drop));
+        println!("{name:<44} {:>9.0}", file.len() as f64 / 1e6 / cutting.as_secs_f64());
+    }
+}
+
+fn encoding(label: &str) -> &'static Encoding {
+    encoding_of_label(label).expect("the label is known")
+}
+
 fn best<T>(mut work: impl FnMut() -> T) -> Duration {
     let run = |_| {
         let start = Instant::now();
@@ -86,15 +107,15 @@ fn best<T>(mut work: impl FnMut() -> T) -> Duration {
 }
 
 fn cut(file: &[u8], layout: &CsvLayout, mut out: impl FnMut(Bytes)) {
-    let mut out = |chunk| {
+    let mut out = |_: &Header, chunk| {
         out(chunk);
-        Ok::<(), CutError>(())
+        Ok::<(), CsvError>(())
     };
-    let mut cutter = RowCutter::new(layout, TARGET_BYTES, DEFAULT_MAX_ROW_BYTES);
+    let mut reader = ChunkReader::new(layout, &[], TARGET_BYTES, DEFAULT_MAX_ROW_BYTES);
     for piece in file.chunks(PUSH_BYTES) {
-        cutter.push(piece, &mut out).expect("rows are short");
+        reader.push(piece, &mut out).expect("rows are short");
     }
-    cutter.finish(&mut out).expect("rows are short");
+    reader.finish(&mut out).expect("rows are short");
 }
 
 /// Good rows, so that nothing can be left out.

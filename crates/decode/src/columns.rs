@@ -41,7 +41,8 @@ impl DecodedChunk {
 pub struct BadRow {
     /// Counted from 0 within the chunk.
     pub row: u32,
-    /// As it stood in the file, without its line end.
+    /// As it stood in the file, without its line end. Of a file that is not in UTF-8, its text in UTF-8, with
+    /// [`DAMAGE`](crate::text::DAMAGE) for what could not be read.
     pub raw: Vec<u8>,
     /// What is wrong, naming column and value: "column `dep_delay`: `abc` is not a float64".
     pub reason: String,

@@ -3,9 +3,9 @@
 //! The way through this crate:
 //!
 //! 1. [`inflate`]: refuses what is no text, and undoes the compression, piece by piece.
-//! 2. [`csv::RowCutter`]: cuts the stream into chunks at row ends that follow the quotes.
-//! 3. [`csv::Header`]: the first row, matched against the [`contract`].
-//! 4. [`csv::Decoder`]: one chunk to [`columns`], only those that somebody asked for; rows that do not fit become
+//! 2. [`csv::ChunkReader`]: brings the [`text`] to UTF-8, skips what stands before the header, matches the header against
+//!    the [`contract`], and cuts the rows after it into chunks at row ends that follow the quotes.
+//! 3. [`csv::Decoder`]: one chunk to [`columns`], only those that somebody asked for; rows that do not fit become
 //!    [`BadRow`](columns::BadRow)s.
 //!
 //! It knows no Polars, no network, no async and no threads: whoever calls it brings the bytes and the cores.
@@ -16,4 +16,5 @@ pub mod contract;
 pub mod csv;
 pub mod inflate;
 mod reason;
+pub mod text;
 mod values;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use encoding_rs::{Encoding, UTF_8};
+
 use crate::contract::ColumnType;
 use crate::values::Misfit;
 
@@ -33,6 +35,17 @@ pub(crate) fn shown(text: &[u8]) -> String {
         }
     }
     shown
+}
+
+/// Says that the bytes of a text are none in the file's encoding: "`caf\xe9` is not valid UTF-8".
+#[cold]
+pub(crate) fn not_text(text: &[u8], encoding: &'static Encoding) -> String {
+    let shown = match encoding == UTF_8 {
+        true => shown(text),
+        // The bytes are not the file's: each that is no UTF-8 stands for some that could not be read.
+        false => shown(String::from_utf8_lossy(text).as_bytes()),
+    };
+    format!("`{shown}` is not valid {}", encoding.name())
 }
 
 /// Names that a message lists at most.

@@ -10,7 +10,7 @@ use crate::contract::{Column, ColumnType, ValueRules};
 
 const TYPES: [ColumnType; 3] = [ColumnType::String, ColumnType::Int64, ColumnType::String];
 
-fn columns(types: &[ColumnType]) -> Vec<Column> {
+pub(super) fn columns(types: &[ColumnType]) -> Vec<Column> {
     let column = |(index, &column_type): (usize, &ColumnType)| {
         let name = format!("c{index}");
         Column::new(name, column_type)
@@ -20,15 +20,15 @@ fn columns(types: &[ColumnType]) -> Vec<Column> {
 
 /// Everything that a file comes to, with rows counted from its start.
 #[derive(Debug, Default, PartialEq)]
-struct Outcome {
+pub(super) struct Outcome {
     /// A good row's cells as text; `None` is null.
-    good: Vec<(u32, Vec<Option<Vec<u8>>>)>,
-    bad: Vec<(u32, Vec<u8>, String)>,
-    rows: u32,
+    pub good: Vec<(u32, Vec<Option<Vec<u8>>>)>,
+    pub bad: Vec<(u32, Vec<u8>, String)>,
+    pub rows: u32,
 }
 
 impl Outcome {
-    fn add(&mut self, decoder: &Decoder, decoded: &DecodedChunk) {
+    pub fn add(&mut self, decoder: &Decoder, decoded: &DecodedChunk) {
         assert!(decoded.columns.iter().all(|column| column.values.len() == decoded.good_row_count()));
         for index in 0..decoded.good_row_count() {
             let cells = decoded.columns.iter().map(|column| {
@@ -67,7 +67,7 @@ fn decode(pushes: &[&[u8]], layout: &CsvLayout, nulls: &[&str], types: &[ColumnT
     let mut cutter = RowCutter::new(layout, target_bytes, DEFAULT_MAX_ROW_BYTES);
     let mut out = |chunk: Bytes| {
         outcome.add(&decoder, &decoder.decode(chunk));
-        Ok::<(), CutError>(())
+        Ok::<(), CsvError>(())
     };
     for push in pushes {
         cutter.push(push, &mut out).unwrap();
@@ -106,17 +106,17 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn file() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn file() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece(), 0..60).prop_map(|pieces| pieces.concat())
 }
 
 fn layout() -> impl Strategy<Value = CsvLayout> {
-    let layout = |(delimiter, quote)| CsvLayout { delimiter, quote };
-    let layouts = (0_u8..128, 0_u8..128).prop_map(layout);
+    let layout = |(delimiter, quote)| CsvLayout { delimiter, quote, ..CsvLayout::default() };
+    let layouts = (0_u8..128, prop::option::of(0_u8..128)).prop_map(layout);
     layouts.prop_filter("files can be read under it", |layout| layout.check().is_ok())
 }
 
-fn split<'a>(file: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+pub(super) fn split<'a>(file: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut rest = file;
     let mut pushes = Vec::new();
     for cut in cuts {
@@ -210,7 +210,7 @@ proptest! {
             let mut chunks = Vec::new();
             let mut out = |chunk: Bytes| {
                 chunks.push(chunk);
-                Ok::<(), CutError>(())
+                Ok::<(), CsvError>(())
             };
             let mut cutter = RowCutter::new(&CsvLayout::default(), target_bytes, DEFAULT_MAX_ROW_BYTES);
             pushes.iter().try_for_each(|push| cutter.push(push, &mut out)).unwrap();

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
-use super::CsvLayout;
 use super::scan::Scanner;
+use super::{CsvError, CsvLayout};
 
 /// What [`RowCutter::new`] is best given for `max_row_bytes`.
 pub const DEFAULT_MAX_ROW_BYTES: usize = 16 * 1024 * 1024;
@@ -17,10 +17,20 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CutError {
     #[error(
-        "the row that begins at byte {offset} does not end within {max_row_bytes} bytes; perhaps a quote in it is \
-         opened and never closed"
+        "the row that begins at byte {offset} (of the text: decompressed, in UTF-8) does not end within \
+         {max_row_bytes} bytes; perhaps a quote in it is opened and never closed"
     )]
     RowTooLong { offset: u64, max_row_bytes: usize },
+    #[error(
+        "{skip_footer} rows in a row are longer than {max_bytes} bytes, too much to hold back for `skip_footer`; \
+         is it meant to be {skip_footer}?"
+    )]
+    FooterTooLong { skip_footer: u32, max_bytes: usize },
+    #[error(
+        "a quote is opened in one of the last lines and never closed, so that nobody can tell which rows are the \
+         {skip_footer} of the footer (`skip_footer`)"
+    )]
+    FooterUnclosed { skip_footer: u32 },
 }
 
 /// Cuts a stream into chunks of whole rows. A byte order mark at the start is dropped.
@@ -64,8 +74,13 @@ impl RowCutter {
         }
     }
 
+    /// Says that bytes of the stream stand before those that are pushed, so that errors can say where a row is.
+    pub(super) fn pass_over(&mut self, byte_count: usize) {
+        self.offset += byte_count as u64;
+    }
+
     /// Takes the next bytes and hands out the chunks that they complete.
-    pub fn push<E: From<CutError>>(
+    pub fn push<E: From<CsvError>>(
         &mut self,
         input: &[u8],
         out: &mut impl FnMut(Bytes) -> Result<(), E>,
@@ -84,7 +99,7 @@ impl RowCutter {
     }
 
     /// Says that the stream is over and hands out what is left, which may end without a line end.
-    pub fn finish<E: From<CutError>>(mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
+    pub fn finish<E: From<CsvError>>(mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
         if !self.begun {
             self.begin(out)?;
         }
@@ -95,17 +110,17 @@ impl RowCutter {
     }
 
     /// Drops the byte order mark, or takes the held bytes for what they are.
-    fn begin<E: From<CutError>>(&mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
+    fn begin<E: From<CsvError>>(&mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
         self.begun = true;
         let head = std::mem::take(&mut self.buffer);
         if head == BYTE_ORDER_MARK {
-            self.offset = BYTE_ORDER_MARK.len() as u64;
+            self.offset += BYTE_ORDER_MARK.len() as u64;
             return Ok(());
         }
         self.take(&head, out)
     }
 
-    fn take<E: From<CutError>>(
+    fn take<E: From<CsvError>>(
         &mut self,
         mut input: &[u8],
         out: &mut impl FnMut(Bytes) -> Result<(), E>,
@@ -119,7 +134,7 @@ impl RowCutter {
     }
 
     /// Fills the buffer up to the target; once there, hands out its whole rows. Returns how much of the input it took.
-    fn fill<E: From<CutError>>(
+    fn fill<E: From<CsvError>>(
         &mut self,
         input: &[u8],
         out: &mut impl FnMut(Bytes) -> Result<(), E>,
@@ -137,14 +152,15 @@ impl RowCutter {
     }
 
     /// The buffer is full of one row: looks for its end. Returns how much of the input it took.
-    fn lengthen<E: From<CutError>>(
+    fn lengthen<E: From<CsvError>>(
         &mut self,
         input: &[u8],
         out: &mut impl FnMut(Bytes) -> Result<(), E>,
     ) -> Result<usize, E> {
         let room = self.max_row_bytes - self.buffer.len();
         if room == 0 {
-            return Err(CutError::RowTooLong { offset: self.offset, max_row_bytes: self.max_row_bytes }.into());
+            let error = CutError::RowTooLong { offset: self.offset, max_row_bytes: self.max_row_bytes };
+            return Err(CsvError::Cut(error).into());
         }
         let piece = &input[..room.min(input.len())];
         let Some(end) = self.scanner.first_row_end(piece) else {
@@ -157,7 +173,7 @@ impl RowCutter {
         Ok(end)
     }
 
-    fn hand_out<E: From<CutError>>(&mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
+    fn hand_out<E: From<CsvError>>(&mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
         let mut rest = Vec::with_capacity(self.target_bytes);
         rest.extend_from_slice(&self.buffer[self.whole_rows..]);
         self.buffer.truncate(self.whole_rows);
@@ -171,12 +187,12 @@ impl RowCutter {
 mod tests {
     use super::*;
 
-    fn cut_with(pushes: &[&[u8]], target_bytes: usize, max_row_bytes: usize) -> Result<Vec<Bytes>, CutError> {
+    fn cut_with(pushes: &[&[u8]], target_bytes: usize, max_row_bytes: usize) -> Result<Vec<Bytes>, CsvError> {
         let mut cutter = RowCutter::new(&CsvLayout::default(), target_bytes, max_row_bytes);
         let mut chunks = Vec::new();
         let mut out = |chunk| {
             chunks.push(chunk);
-            Ok::<(), CutError>(())
+            Ok::<(), CsvError>(())
         };
         for push in pushes {
             cutter.push(push, &mut out)?;
@@ -223,7 +239,7 @@ mod tests {
         let mut text = "\u{feff}a,b\n\"".to_owned();
         text.push_str(&"x\n".repeat(100));
         let error = cut_with(&[text.as_bytes()], 16, 64).unwrap_err();
-        assert_eq!(error, CutError::RowTooLong { offset: 7, max_row_bytes: 64 });
+        assert_eq!(error, CsvError::Cut(CutError::RowTooLong { offset: 7, max_row_bytes: 64 }));
         assert!(error.to_string().contains("begins at byte 7"));
     }
 
@@ -240,12 +256,12 @@ mod tests {
     fn the_receiver_can_stop_the_cutting() {
         #[derive(Debug, PartialEq)]
         enum Stop {
-            Cut(CutError),
+            Csv(CsvError),
             Enough,
         }
-        impl From<CutError> for Stop {
-            fn from(error: CutError) -> Self {
-                Stop::Cut(error)
+        impl From<CsvError> for Stop {
+            fn from(error: CsvError) -> Self {
+                Stop::Csv(error)
             }
         }
         let mut cutter = RowCutter::new(&CsvLayout::default(), 4, 64);

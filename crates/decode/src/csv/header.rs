@@ -1,14 +1,24 @@
-//! The first row of a file: which column stands where, and whether the contract's are there.
+//! Which column stands where in a file, and whether the contract's are there: by the first row, or by the contract.
 
 use super::CsvLayout;
 use super::rows::{Cell, Rows, undouble};
 use crate::contract::Column;
-use crate::reason::{listed, shown};
+use crate::reason::{self, listed, shown};
+
+/// More columns than this are no table but a mistake, or hostile.
+pub const MAX_COLUMNS: usize = 16_384;
 
 /// The names of a file's columns, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     names: Vec<String>,
+    named_by: NamedBy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NamedBy {
+    File,
+    Contract,
 }
 
 /// A required column that a header lacks.
@@ -23,8 +33,13 @@ pub struct MissingColumn {
 /// Why a header is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    #[error("there is no header: the file is empty")]
-    Empty,
+    #[error("{}", say_empty(*.skip_rows))]
+    Empty { skip_rows: u32 },
+    #[error(
+        "the header has {count} columns, more than the {MAX_COLUMNS} that are read; is `delimiter` set right, and is \
+         its line the header?"
+    )]
+    TooManyColumns { count: usize },
     #[error("the header cannot be read: {reason}")]
     Broken { reason: String },
     #[error("the header names {} more than once", listed(.names))]
@@ -42,9 +57,13 @@ impl Header {
         layout.insist();
         let mut rows = Rows::new(chunk, layout, 0);
         if !rows.advance() {
-            return Err(HeaderError::Empty);
+            return Err(HeaderError::Empty { skip_rows: layout.skip_rows });
         }
-        let mut rows = Rows::new(chunk, layout, rows.row().cell_count);
+        let count = rows.row().cell_count;
+        if count > MAX_COLUMNS {
+            return Err(HeaderError::TooManyColumns { count });
+        }
+        let mut rows = Rows::new(chunk, layout, count);
         rows.advance();
         let names = read_names(layout, chunk, &rows)?;
 
@@ -56,7 +75,13 @@ impl Header {
         if !duplicates.is_empty() {
             return Err(HeaderError::Duplicates { names: duplicates });
         }
-        Ok((Header { names }, rows.position()))
+        Ok((Header { names, named_by: NamedBy::File }, rows.position()))
+    }
+
+    /// For files without a header: all columns of the contract, in its order.
+    pub fn of_contract(contract: &[Column]) -> Header {
+        let names = contract.iter().map(|column| column.name.clone()).collect();
+        Header { names, named_by: NamedBy::Contract }
     }
 
     /// All names, in the file's order.
@@ -64,19 +89,36 @@ impl Header {
         &self.names
     }
 
-    /// Where the column stands, counted from 0.
-    pub fn position(&self, from: &str) -> Option<usize> {
-        self.names.iter().position(|name| name == from)
+    /// Where a column of the contract stands, counted from 0.
+    pub fn position(&self, column: &Column) -> Option<usize> {
+        let wanted = match self.named_by {
+            NamedBy::File => &column.from,
+            NamedBy::Contract => &column.name,
+        };
+        self.names.iter().position(|name| name == wanted)
+    }
+
+    /// Why a row with another number of cells is bad.
+    pub(super) fn say_wrong_width(&self, cell_count: usize) -> String {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let count = self.names.len();
+        let expected = match self.named_by {
+            NamedBy::File => format!("the header has {count}"),
+            NamedBy::Contract => format!("the contract has {count} column{}", plural(count)),
+        };
+        format!("has {cell_count} cell{} where {expected}", plural(cell_count))
     }
 
     /// Whether all required columns are there. Returns the names that no column of the contract reads.
     pub fn check(&self, layout: &CsvLayout, contract: &[Column]) -> Result<Vec<String>, HeaderError> {
-        let missing: Vec<MissingColumn> = contract
-            .iter()
-            .filter(|column| column.required && self.position(&column.from).is_none())
-            .map(|column| MissingColumn { from: column.from.clone(), nearest: self.nearest(&column.from) })
-            .collect();
+        let is_missing = |column: &&Column| column.required && self.position(column).is_none();
+        let missing: Vec<&Column> = contract.iter().filter(is_missing).collect();
         if !missing.is_empty() {
+            let folded = self.fold_names();
+            let missing = missing
+                .iter()
+                .map(|column| MissingColumn { from: column.from.clone(), nearest: self.nearest(&column.from, &folded) })
+                .collect();
             let found = self.names.clone();
             return Err(HeaderError::Missing { missing, found, delimiter: layout.delimiter });
         }
@@ -84,19 +126,30 @@ impl Header {
         Ok(self.names.iter().filter(is_unknown).cloned().collect())
     }
 
+    /// Each name without what people mix up; too long a name looks like nothing.
+    fn fold_names(&self) -> Vec<Vec<char>> {
+        let fold = |name: &String| if name.len() > MAX_LIKENESS_BYTES { Vec::new() } else { fold(name) };
+        self.names.iter().map(fold).collect()
+    }
+
     /// The name that differs from `wanted` by spelling only, or by a few letters.
-    fn nearest(&self, wanted: &str) -> Option<String> {
-        let folded = fold(wanted);
-        let near = (folded.chars().count() / 3).min(3);
+    fn nearest(&self, wanted: &str, folded_names: &[Vec<char>]) -> Option<String> {
+        let wanted = fold(wanted);
+        let near = (wanted.len() / 3).min(3);
         self.names
             .iter()
-            .filter(|name| !name.is_empty() && name.len() <= 4 * wanted.len() + 16)
-            .map(|name| (strsim::osa_distance(&fold(name), &folded), name))
+            .zip(folded_names)
+            // Names of other lengths need not be compared: a hostile header has many.
+            .filter(|(_, folded)| !folded.is_empty() && folded.len().abs_diff(wanted.len()) <= near)
+            .map(|(name, folded)| (strsim::generic_damerau_levenshtein(folded, &wanted), name))
             .filter(|(distance, _)| *distance <= near)
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, name)| name.clone())
     }
 }
+
+/// A longer name is not looked at when a missing one is sought.
+const MAX_LIKENESS_BYTES: usize = 256;
 
 fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<String>, HeaderError> {
     let broken = |index: usize, what: &str| HeaderError::Broken { reason: format!("name {}: {what}", index + 1) };
@@ -111,17 +164,24 @@ fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<Strin
         let mut name = Vec::new();
         match rows.cell(index) {
             Cell::Plain { start, end } | Cell::Quoted { start, end } => name.extend_from_slice(&chunk[start..end]),
-            Cell::Doubled { start, end } => undouble(&chunk[start..end], layout.quote, &mut name),
+            Cell::Doubled { start, end } => undouble(&chunk[start..end], layout.quote_byte(), &mut name),
         }
-        let name =
-            std::str::from_utf8(&name).map_err(|_| broken(index, &format!("`{}` is not valid UTF-8", shown(&name))))?;
+        let name = std::str::from_utf8(&name).map_err(|_| broken(index, &reason::not_text(&name, layout.encoding)))?;
         names.push(name.trim().to_owned());
     }
     Ok(names)
 }
 
+fn say_empty(skip_rows: u32) -> String {
+    match skip_rows {
+        0 => "there is no header: the file is empty".to_owned(),
+        1 => "there is no header: nothing comes after the line that `skip_rows` drops".to_owned(),
+        _ => format!("there is no header: nothing comes after the {skip_rows} lines that `skip_rows` drops"),
+    }
+}
+
 /// Without what people mix up: case, blanks, underscores, hyphens, dots.
-fn fold(name: &str) -> String {
+fn fold(name: &str) -> Vec<char> {
     name.chars().filter(|c| !c.is_whitespace() && !"_-.".contains(*c)).flat_map(char::to_lowercase).collect()
 }
 
@@ -172,8 +232,8 @@ mod tests {
     #[test]
     fn a_header_may_be_the_whole_file() {
         assert_eq!(read("a,b").unwrap(), (vec!["a".into(), "b".into()], 3));
-        assert_eq!(read(""), Err(HeaderError::Empty));
-        assert_eq!(read("\n\r\n"), Err(HeaderError::Empty));
+        assert_eq!(read(""), Err(HeaderError::Empty { skip_rows: 0 }));
+        assert_eq!(read("\n\r\n"), Err(HeaderError::Empty { skip_rows: 0 }));
     }
 
     #[test]
@@ -198,6 +258,31 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_its_encoding_cannot_read_is_refused_in_the_encodings_name() {
+        let layout = CsvLayout { encoding: encoding_rs::SHIFT_JIS, ..CsvLayout::default() };
+        let error = Header::read(&layout, b"a,caf\xff\n").unwrap_err();
+        assert_eq!(error.to_string(), "the header cannot be read: name 2: `caf\u{fffd}` is not valid Shift_JIS");
+    }
+
+    #[test]
+    fn a_header_with_very_many_columns_is_refused() {
+        let header = |count: usize| (0..count).map(|index| index.to_string()).collect::<Vec<_>>().join(",");
+        assert_eq!(read(&header(MAX_COLUMNS)).unwrap().0.len(), MAX_COLUMNS);
+        assert_eq!(read(&header(MAX_COLUMNS + 1)), Err(HeaderError::TooManyColumns { count: MAX_COLUMNS + 1 }));
+        let message = read(&",".repeat(1 << 20)).unwrap_err().to_string();
+        assert!(message.starts_with("the header has 1048577 columns, more than the 16384 that are read"), "{message}");
+    }
+
+    #[test]
+    fn a_contract_stands_in_for_a_header_by_the_names_of_its_columns() {
+        let renamed = |name: &str| Column { from: "x".into(), ..column(name, true) };
+        let header = Header::of_contract(&[renamed("a"), renamed("b")]);
+        assert_eq!(header.names(), ["a", "b"]);
+        assert_eq!(header.position(&renamed("b")), Some(1));
+        assert_eq!(header.say_wrong_width(1), "has 1 cell where the contract has 2 columns");
+    }
+
+    #[test]
     fn all_missing_columns_are_named_at_once() {
         let contract = [column("dep_delay", true), column("distance", true), column("note", false)];
         let error = check("Dep Delay,carrier\n", &contract).unwrap_err();
@@ -210,8 +295,9 @@ mod tests {
     #[test]
     fn near_misses_are_few_letters_away() {
         let nearest = |wanted: &str| {
-            let header = Header { names: ["carrier", "distanz", "x", ""].map(String::from).to_vec() };
-            header.nearest(wanted)
+            let names = ["carrier", "distanz", "x", ""].map(String::from).to_vec();
+            let header = Header { names, named_by: NamedBy::File };
+            header.nearest(wanted, &header.fold_names())
         };
         assert_eq!(nearest("carier").as_deref(), Some("carrier"));
         assert_eq!(nearest("distance").as_deref(), Some("distanz"));

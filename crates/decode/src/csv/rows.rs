@@ -54,7 +54,7 @@ impl<'a> Rows<'a> {
         let mut rows = Self {
             bytes,
             blocks: bytes.as_chunks().0,
-            quote: layout.quote,
+            quote: layout.quote_byte(),
             scanner: Scanner::new(layout),
             marks: Marks::default(),
             block_start: 0,

@@ -31,6 +31,8 @@ pub(super) struct Marks {
 pub(super) struct Scanner {
     delimiter: u8,
     quote: u8,
+    /// All ones; without a quote in the layout 0.
+    quotes_count: u64,
     /// The next byte is inside quotes.
     inside: bool,
     /// A quote as the next byte would open: the last byte ended a cell, or was the quote that closed one (then the next
@@ -41,7 +43,13 @@ pub(super) struct Scanner {
 impl Scanner {
     /// At the start of a row.
     pub fn new(layout: &CsvLayout) -> Self {
-        Self { delimiter: layout.delimiter, quote: layout.quote, inside: false, may_open: true }
+        Self {
+            delimiter: layout.delimiter,
+            quote: layout.quote_byte(),
+            quotes_count: if layout.quote.is_some() { u64::MAX } else { 0 },
+            inside: false,
+            may_open: true,
+        }
     }
 
     /// Whether the bytes seen so far end inside quotes.
@@ -68,7 +76,7 @@ impl Scanner {
         if bytes.is_empty() {
             return None;
         }
-        if memchr::memchr(self.quote, bytes).is_none() {
+        if self.quotes_count == 0 || memchr::memchr(self.quote, bytes).is_none() {
             if self.inside {
                 return None;
             }
@@ -111,6 +119,7 @@ impl Scanner {
             return Marks::default();
         }
         let [mut quotes, mut delimiters, mut line_feeds] = find(block, [self.quote, self.delimiter, b'\n']);
+        quotes &= self.quotes_count;
         if length < BLOCK {
             // Only a layout with NUL for a delimiter sees the padding.
             let real = (1 << length) - 1;
@@ -261,6 +270,16 @@ mod tests {
     #[test]
     fn a_quote_after_text_after_a_closing_quote_is_literal() {
         assert_eq!(marks_of("\"a\"x\",\"b\"\n"), (vec![5], vec![9], false));
+    }
+
+    #[test]
+    fn without_a_quote_in_the_layout_no_character_is_special() {
+        let layout = CsvLayout { quote: None, ..CsvLayout::default() };
+        let mut scanner = Scanner::new(&layout);
+        let marks = scanner.scan_short(b"\"a,\0\nb\"\",\"\n\0");
+        assert_eq!(marks, Marks { delimiters: 1 << 2 | 1 << 8, row_ends: 1 << 4 | 1 << 10, ..Marks::default() });
+        assert!(!scanner.is_inside());
+        assert_eq!(scanner.last_row_end(b"\0\"\na\""), Some(3));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! and that their quotes are whole. Row by row, so that a row that does not fit leaves nothing behind.
 
 use bytes::Bytes;
+use encoding_rs::UTF_8;
 
 use super::rows::{Cell, Rows, undouble};
 use super::{CsvLayout, Header};
@@ -11,7 +12,8 @@ use crate::builder::ColumnBuilder;
 use crate::columns::{BadRow, DecodedChunk};
 use crate::contract::{Column, ColumnType, ValueRules};
 use crate::reason::{self, shown};
-use crate::values::{Form, FormatError};
+use crate::text::DAMAGE;
+use crate::values::{Form, FormatError, Misfit};
 
 /// Decodes the chunks of one file. Threads share it by reference.
 #[derive(Clone, Debug)]
@@ -61,7 +63,7 @@ impl Decoder {
         layout.insist();
         let needed = |column: &Column| {
             let form = Form::new(column, rules)?;
-            Ok(NeededColumn { name: column.name.clone(), form, position: header.position(&column.from) })
+            Ok(NeededColumn { name: column.name.clone(), form, position: header.position(column) })
         };
         Ok(Self {
             layout: layout.clone(),
@@ -123,7 +125,8 @@ impl Decoder {
     }
 
     fn start<'a>(&'a self, chunk: &'a [u8]) -> Building<'a> {
-        let capacity = likely_row_count(chunk);
+        // A row has a byte for each of its cells at least. Beyond that many rows a column grows as any vector does.
+        let capacity = likely_row_count(chunk).min(chunk.len() / self.header.names().len().max(1) + 1);
         let builder = |column: &'a NeededColumn| {
             let capacity = if column.position.is_some() { capacity } else { 0 };
             ColumnBuilder::new(&column.form, capacity)
@@ -144,7 +147,7 @@ impl Decoder {
             self.check_quotes(rows)?;
         }
         if row.cell_count != self.header.names().len() {
-            return Err(self.wrong_width(row.cell_count));
+            return Err(self.header.say_wrong_width(row.cell_count));
         }
         let Building { chunk, is_utf8, builders, scratch } = building;
         for (column, builder) in self.columns.iter().zip(builders) {
@@ -157,15 +160,15 @@ impl Decoder {
                 Cell::Plain { start, end } | Cell::Quoted { start, end } => (start, end),
                 Cell::Doubled { start, end } => {
                     scratch.clear();
-                    undouble(&chunk[start..end], self.layout.quote, scratch);
-                    column.insist_on_utf8(scratch, *is_utf8)?;
-                    builder.push_unescaped(scratch).map_err(|misfit| column.say(scratch, misfit))?;
+                    undouble(&chunk[start..end], self.layout.quote_byte(), scratch);
+                    self.insist_on_utf8(column, scratch, *is_utf8)?;
+                    builder.push_unescaped(scratch).map_err(|misfit| self.say(column, scratch, misfit))?;
                     continue;
                 }
             };
             let text = &chunk[start..end];
-            column.insist_on_utf8(text, *is_utf8)?;
-            builder.push(chunk, start, end).map_err(|misfit| column.say(text, misfit))?;
+            self.insist_on_utf8(column, text, *is_utf8)?;
+            builder.push(chunk, start, end).map_err(|misfit| self.say(column, text, misfit))?;
         }
         Ok(())
     }
@@ -190,28 +193,31 @@ impl Decoder {
         }
     }
 
+    #[inline]
+    fn insist_on_utf8(&self, column: &NeededColumn, text: &[u8], is_utf8: bool) -> Result<(), String> {
+        if is_utf8 || !column.is_text() || simdutf8::basic::from_utf8(text).is_ok() {
+            return Ok(());
+        }
+        Err(self.say_not_text(column, text))
+    }
+
     #[cold]
-    fn wrong_width(&self, cell_count: usize) -> String {
-        let cells = if cell_count == 1 { "cell" } else { "cells" };
-        format!("has {cell_count} {cells} where the header has {}", self.header.names().len())
+    fn say(&self, column: &NeededColumn, text: &[u8], misfit: Misfit) -> String {
+        if self.layout.encoding != UTF_8 && text.contains(&DAMAGE) {
+            return self.say_not_text(column, text);
+        }
+        reason::misfit(&column.name, text, column.form.column_type, misfit)
+    }
+
+    #[cold]
+    fn say_not_text(&self, column: &NeededColumn, text: &[u8]) -> String {
+        format!("column `{}`: {}", column.name, reason::not_text(text, self.layout.encoding))
     }
 }
 
 impl NeededColumn {
     fn is_text(&self) -> bool {
         matches!(self.form.column_type, ColumnType::String | ColumnType::Json)
-    }
-
-    #[inline]
-    fn insist_on_utf8(&self, text: &[u8], is_utf8: bool) -> Result<(), String> {
-        if is_utf8 || !self.is_text() || simdutf8::basic::from_utf8(text).is_ok() {
-            return Ok(());
-        }
-        Err(format!("column `{}`: `{}` is not valid UTF-8", self.name, shown(text)))
-    }
-
-    fn say(&self, text: &[u8], misfit: crate::values::Misfit) -> String {
-        reason::misfit(&self.name, text, self.form.column_type, misfit)
     }
 }
 
