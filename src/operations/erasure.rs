@@ -14,7 +14,7 @@ use super::retract::RetractStations;
 use crate::faults;
 use crate::names::{BlobName, ETag, FeedName};
 use crate::records::pulled::{self, FileVersion, PulledKey, RecordState};
-use crate::records::{attempts, dead_letters, loaded, retracted};
+use crate::records::{attempts, dead_letters, etags, loaded, retracted};
 use crate::stations::containers::{BlobFacts, Container, ContainerError, Containers};
 use crate::stations::share::StagedName;
 use crate::stations::warehouse::{FileUnit, UnitRecord};
@@ -67,10 +67,10 @@ impl Remains {
             staged: Vec::new(),
             quarantine: files_of(&containers.quarantine, blob).await?,
             curated: files_of(&containers.curated, blob).await?,
-            loaded: etags(loaded::versions_of(state, blob).boxed()).await?,
-            letters: etags(dead_letters::versions_of(state, blob).boxed()).await?,
-            attempts: etags(attempts::versions_of(state, blob).boxed()).await?,
-            retractions: etags(retracted::versions_of(state, blob).boxed()).await?,
+            loaded: etags(loaded::versions_of(state, blob)).await?,
+            letters: etags(dead_letters::versions_of(state, blob)).await?,
+            attempts: etags(attempts::versions_of(state, blob)).await?,
+            retractions: etags(retracted::versions_of(state, blob)).await?,
             is_known_at_source: false,
             coming: Vec::new(),
         };
@@ -176,10 +176,6 @@ async fn files_of(container: &Container, blob: &BlobName) -> Result<BTreeSet<Blo
 
 fn named(name: Option<&str>) -> Option<BlobName> {
     BlobName::new(name?).ok()
-}
-
-async fn etags(versions: BoxStream<'_, Result<(BlobName, ETag), ContainerError>>) -> Result<Vec<ETag>, ContainerError> {
-    versions.map_ok(|(_, etag)| etag).try_collect().await
 }
 
 /// Blobs of a feed that left something behind in quarantine, curated or the records; one may be named several times.

@@ -4,10 +4,9 @@
 //! that began and did not finish: such a file runs alone at its second try, and at the third it is a dead letter.
 
 use chrono::{DateTime, Utc};
-use futures::Stream;
 use serde::{Deserialize, Serialize};
 
-use super::key;
+use super::{Versions, key};
 use crate::names::{BlobName, ETag};
 use crate::stations::containers::{Container, ContainerError};
 
@@ -79,10 +78,7 @@ pub async fn read(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Opt
 }
 
 /// The versions of one blob that were begun and have not ended.
-pub fn versions_of(
-    state: &Container,
-    blob: &BlobName,
-) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
+pub fn versions_of(state: &Container, blob: &BlobName) -> Versions {
     super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use super::key;
+use super::{Versions, key};
 use crate::names::{BlobName, ETag, FeedName};
 use crate::stations::containers::{Container, ContainerError};
 
@@ -71,10 +71,7 @@ pub fn all(state: &Container) -> impl Stream<Item = Result<DeadLetter, Container
 }
 
 /// The letters about one blob, of all its versions.
-pub fn versions_of(
-    state: &Container,
-    blob: &BlobName,
-) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
+pub fn versions_of(state: &Container, blob: &BlobName) -> Versions {
     super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
 }
 
@@ -95,9 +92,6 @@ pub async fn count(state: &Container) -> Result<usize, ContainerError> {
 }
 
 /// The versions of a feed's blobs that have one, in no order. Names are listed, nothing is read.
-pub fn versions(
-    state: &Container,
-    feed: &FeedName,
-) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
+pub fn versions(state: &Container, feed: &FeedName) -> Versions {
     super::versions_below(state, KIND, format!("{KIND}/{feed}/"))
 }

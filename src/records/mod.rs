@@ -16,12 +16,15 @@ pub mod version_set;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream};
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::names::{BlobName, ETag};
-use crate::stations::containers::{Container, ContainerError};
+use crate::stations::containers::{BlobFacts, Container, ContainerError};
+
+/// Versions of blobs, as the names of records tell them.
+pub type Versions = BoxStream<'static, Result<(BlobName, ETag), ContainerError>>;
 
 /// Reads a record; `None` where there is none, and where what is there is not one of ours: a record is a help, and a
 /// broken one must not stop the work that would write it anew.
@@ -43,12 +46,9 @@ async fn write<R: Serialize + Sync>(state: &Container, name: &BlobName, record: 
 }
 
 /// The versions that records of one kind are about, by the names below a prefix. Nothing is read.
-fn versions_below(
-    state: &Container,
-    kind: &'static str,
-    prefix: String,
-) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
-    state.list(&prefix, None).try_filter_map(move |facts| async move { Ok(key::version_of(kind, &facts.name)) })
+fn versions_below(state: &Container, kind: &'static str, prefix: String) -> Versions {
+    let versions = move |facts: BlobFacts| async move { Ok(key::version_of(kind, &facts.name)) };
+    state.list(&prefix, None).try_filter_map(versions).boxed()
 }
 
 /// The blobs that any record of a load is about (loaded, dead, under way, retracted), with the record's time. Names are
@@ -61,4 +61,9 @@ pub fn of_loads(state: &Container) -> BoxStream<'static, Result<(BlobName, DateT
         })
     });
     stream::iter(lists).flatten().boxed()
+}
+
+/// Of one blob's versions, the ETags.
+pub async fn etags(versions: Versions) -> Result<Vec<ETag>, ContainerError> {
+    versions.map_ok(|(_, etag)| etag).try_collect().await
 }

@@ -150,7 +150,6 @@ async fn is_known(blob: &BlobName, containers: &Containers) -> Result<bool, Oper
         return Ok(true);
     }
     let mut loads = loaded::versions_of(state, blob)
-        .boxed()
         .chain(dead_letters::versions_of(state, blob))
         .chain(attempts::versions_of(state, blob))
         .chain(retracted::versions_of(state, blob));

@@ -1,7 +1,7 @@
 //! One file's story: its versions, and what happened to each, in order of time.
 
 use chrono::{DateTime, Utc};
-use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use serde::Serialize;
 
 use super::scan::head;
@@ -12,7 +12,7 @@ use crate::pipeline::{Feed, SftpSource};
 use crate::records::attempts;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::pulled::{self, AtSource, FileVersion, LandedFile, PulledKey, RecordState};
-use crate::records::{loaded, retracted};
+use crate::records::{etags, loaded, retracted};
 use crate::stations::containers::{BlobFacts, Container, ContainerError};
 use crate::stations::sftp::RemotePath;
 use crate::stations::share::StagedName;
@@ -321,7 +321,7 @@ fn tell_landed(landed: Option<&BlobFacts>, versions: &mut Versions) {
 /// Attempts, dead letters, loaded and retraction markers.
 async fn tell_loads(blob: &BlobName, versions: &mut Versions, at: &WhereStations<'_>) -> Result<(), OperationError> {
     let state = &at.containers.state;
-    for etag in etags(attempts::versions_of(state, blob).boxed()).await? {
+    for etag in etags(attempts::versions_of(state, blob)).await? {
         let Some(record) = attempts::read(state, blob, &etag).await? else { continue };
         let version = versions.of(&etag);
         version.attempts = record.begun.len();
@@ -329,7 +329,7 @@ async fn tell_loads(blob: &BlobName, versions: &mut Versions, at: &WhereStations
             version.add(attempt.at, Event::LoadBegun { process: attempt.process });
         }
     }
-    for etag in etags(dead_letters::versions_of(state, blob).boxed()).await? {
+    for etag in etags(dead_letters::versions_of(state, blob)).await? {
         let Some(letter) = dead_letters::read(state, blob, &etag).await? else { continue };
         let version = versions.of(&etag);
         let event = Event::DeadLetter {
@@ -344,7 +344,7 @@ async fn tell_loads(blob: &BlobName, versions: &mut Versions, at: &WhereStations
         version.add(letter.last_at, event);
         version.letter = Some(letter);
     }
-    for etag in etags(loaded::versions_of(state, blob).boxed()).await? {
+    for etag in etags(loaded::versions_of(state, blob)).await? {
         let Some(marker) = loaded::read(state, blob, &etag).await? else { continue };
         let version = versions.of(&etag);
         version.loaded = true;
@@ -355,7 +355,7 @@ async fn tell_loads(blob: &BlobName, versions: &mut Versions, at: &WhereStations
         };
         version.add(marker.committed_at, event);
     }
-    for etag in etags(retracted::versions_of(state, blob).boxed()).await? {
+    for etag in etags(retracted::versions_of(state, blob)).await? {
         let Some(marker) = retracted::read(state, blob, &etag).await? else { continue };
         let version = versions.of(&etag);
         version.add(marker.retracted_at, Event::Retracted { erased: marker.erased });
@@ -459,10 +459,6 @@ fn version_of_file(name: &str) -> Option<ETag> {
     let (rest, _format) = name.rsplit_once('.')?;
     let (etag, _load_id) = rest.rsplit_once('.')?;
     ETag::new(etag.replace("%2F", "/")).ok().filter(|_| !name.contains('/'))
-}
-
-async fn etags(versions: BoxStream<'_, Result<(BlobName, ETag), ContainerError>>) -> Result<Vec<ETag>, ContainerError> {
-    versions.map_ok(|(_, etag)| etag).try_collect().await
 }
 
 /// The source that a file comes from, or would.
