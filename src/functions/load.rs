@@ -225,6 +225,7 @@ async fn commit(
         rows_read: rows_read as i64,
         rows_rejected: rows_rejected as i64,
         quarantine: counted.quarantine,
+        curated: None,
         committed_at: at.clock.now(),
     };
     let load = FileLoad { record, parts: counted.parts };
