@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::faults;
 use crate::names::BlobName;
-use crate::pipeline::{Format, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::landed::{FILES_HUB, LandedFile};
 use crate::records::pulled::{self, PulledError};
@@ -81,14 +81,13 @@ pub async fn announce_blob(facts: &BlobFacts, at: &AnnounceStations<'_>) -> Resu
         warn!("{} is of no feed: it is a dead letter now", facts.name);
         return Ok(Announced::DeadLettered);
     };
-    let Format::Csv(_) = feed.format;
     let landed = LandedFile {
         feed: feed.name.clone(),
         blob: facts.name.clone(),
         etag: facts.etag.clone(),
         size_bytes: facts.size_bytes,
         sha256: pulled::of_blob(at.state, &facts.name, &facts.etag).await?.map(|pulled| pulled.sha256),
-        format: "csv".to_owned(),
+        format: feed.format.name().to_owned(),
         compression: Compression::of_name(facts.name.as_str()).name().to_owned(),
     };
     let body = landed.encode(at.landing.url(), at.clock.now());

@@ -2,27 +2,33 @@
 
 use std::collections::HashMap;
 
-use millrace_decode::contract::ValueRules;
-use millrace_decode::csv::CsvLayout;
-
-use super::columns::{Contract, contract};
+use super::columns::{Contract, Naming, contract};
 use super::faults::{Report, did_you_mean};
+use super::format::{file_format, format};
 use super::later;
 use super::rule::rules;
 use super::section::{Keys, Section, Unopened};
 use super::sftp::sources;
-use super::{Feed, Format, UnknownColumns};
+use super::values::value_rules;
+use super::{Feed, UnknownColumns};
 use crate::names::FeedName;
 
 const FEED_KEYS: Keys = Keys {
     known: &[
         "name",
         "format",
+        "encoding",
+        "header",
+        "skip_rows",
+        "skip_footer",
         "delimiter",
         "quote",
+        "decimal_separator",
         "null_values",
+        "timezone",
         "max_reject_ratio",
         "unknown_columns",
+        "curated",
         "columns",
         "rule",
         "sftp",
@@ -69,20 +75,30 @@ fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> Declare
     let section = Section::open(report, unopened, place, &FEED_KEYS);
 
     let name = written_name.and_then(|written| feed_name(&section, written.value, written.line));
-    let format = format(&section);
-    let values = values(&section);
+    let file_format = file_format(&section);
+    let format = file_format.and_then(|file_format| format(&section, file_format));
+    let values = value_rules(&section, file_format, format.as_ref());
     let max_reject_ratio = max_reject_ratio(&section);
-    let unknown_columns = unknown_columns(&section);
-    let contract = contract(&section);
+    let naming = Naming::of(format.as_ref());
+    let unknown_columns = unknown_columns(&section, naming);
+    let curated = section.flag("curated", "curated = true").unwrap_or(false);
+    let contract = contract(&section, naming);
     let rules = rules(&section, written_name.map_or("", |name| name.value), &contract);
     let sources = sources(&section);
 
     let clean = report.count() == faults_before;
     let feed = match (name, format, &contract.columns) {
-        (Some(name), Some(format), Some(columns)) if clean => {
-            let columns = columns.clone();
-            Some(Feed { name, format, values, columns, rules, max_reject_ratio, unknown_columns, sources })
-        }
+        (Some(name), Some(format), Some(columns)) if clean => Some(Feed {
+            name,
+            format,
+            values,
+            columns: columns.clone(),
+            rules,
+            max_reject_ratio,
+            unknown_columns,
+            curated,
+            sources,
+        }),
         _ => None,
     };
     let name = written_name.map_or("", |name| name.value).to_owned();
@@ -112,61 +128,6 @@ fn feed_name(section: &Section<'_>, written: &str, line: usize) -> Option<FeedNa
     }
 }
 
-fn format(section: &Section<'_>) -> Option<Format> {
-    const EXAMPLE: &str = "format = \"csv\"";
-    let written = section.required_text("format", EXAMPLE)?;
-    if later::FORMATS.contains(&written.value) {
-        let problem = format!("format `{}` is not supported by this version yet", written.value);
-        section.fault(written.line, problem, format!("write `{EXAMPLE}`"));
-        return None;
-    }
-    if written.value != "csv" {
-        let remedy = did_you_mean(written.value, ["csv"], || format!("write `{EXAMPLE}`"));
-        section.fault(written.line, format!("unknown format `{}`", written.value), remedy);
-        return None;
-    }
-    csv_layout(section).map(Format::Csv)
-}
-
-fn csv_layout(section: &Section<'_>) -> Option<CsvLayout> {
-    let delimiter = one_byte(section, "delimiter", b',', "delimiter = \";\"")?;
-    let quote = one_byte(section, "quote", b'"', "quote = \"'\"")?;
-    if delimiter == quote {
-        section.fault(
-            section.line_of(if section.has("quote") { "quote" } else { "delimiter" }),
-            "`delimiter` and `quote` are the same character",
-            "they must differ: leave one out to have `,` and `\"`",
-        );
-        return None;
-    }
-    Some(CsvLayout { delimiter, quote })
-}
-
-fn values(section: &Section<'_>) -> ValueRules {
-    let mut values = ValueRules::of_csv();
-    if section.has("null_values")
-        && let Some(nulls) = section.texts("null_values", "null_values = [\"NA\"]")
-    {
-        values.null_values = nulls.iter().map(|null| null.value.to_owned()).collect();
-    }
-    values
-}
-
-fn one_byte(section: &Section<'_>, key: &str, default: u8, example: &str) -> Option<u8> {
-    if !section.has(key) {
-        return Some(default);
-    }
-    let written = section.text(key, example)?;
-    match written.value.as_bytes() {
-        [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'\r' | b'\n' | 0) => Some(*byte),
-        _ => {
-            let problem = format!("`{key}` must be one ASCII character, and no letter, digit or line end");
-            section.fault(written.line, problem, format!("write `{example}`"));
-            None
-        }
-    }
-}
-
 fn max_reject_ratio(section: &Section<'_>) -> f64 {
     let Some(ratio) = section.number("max_reject_ratio", "max_reject_ratio = 0.01") else {
         return 0.0;
@@ -181,10 +142,14 @@ fn max_reject_ratio(section: &Section<'_>) -> f64 {
     ratio.value
 }
 
-fn unknown_columns(section: &Section<'_>) -> UnknownColumns {
+fn unknown_columns(section: &Section<'_>, naming: Naming) -> UnknownColumns {
     let Some(written) = section.text("unknown_columns", "unknown_columns = \"ignore\"") else {
         return UnknownColumns::Ignore;
     };
+    if naming == Naming::Position {
+        let problem = "`unknown_columns` is about a header's names, and `header = false` says that there are none";
+        section.fault(written.line, problem, "leave it out: a row with another number of cells is bad");
+    }
     match written.value {
         "ignore" => UnknownColumns::Ignore,
         "reject" => UnknownColumns::Reject,

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use millrace_decode::contract::{Column, ValueRules};
+use millrace_decode::csv::{CsvLayout, HeaderRow};
 use millrace_frames::plan::{AggregateCall, KeyType, SummaryPlan, SummaryRole};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
@@ -17,8 +18,11 @@ pub const DECODER_VERSION: u32 = 1;
 
 impl Feed {
     /// The columns that the feed's rules and these summaries refer to, in the contract's order; the rest need not be
-    /// decoded. Summaries of other feeds are passed over.
+    /// decoded. Curated rows have all columns. Summaries of other feeds are passed over.
     pub fn needed_columns<'p>(&'p self, summaries: impl IntoIterator<Item = &'p SummaryPlan>) -> Vec<Column> {
+        if self.curated {
+            return self.columns.clone();
+        }
         let own = summaries.into_iter().filter(|summary| summary.feed == self.name.as_str());
         let expressions = own.flat_map(expressions_of).chain(self.rules.iter().map(|rule| rule.sql.as_str()));
         let mut needed = HashSet::new();
@@ -44,17 +48,22 @@ fn expressions_of(summary: &SummaryPlan) -> impl Iterator<Item = &str> {
 
 impl Pipeline {
     /// Equal for two files whose feed counts every file alike; different as soon as a file could count differently:
-    /// contract, layout, rules, summaries, decoder version. Sources, comments, other feeds and every order (of rules,
-    /// columns, summaries) mean nothing; nor do `max_reject_ratio` and `unknown_columns`, which decide whether a file is
-    /// accepted and not how it counts (a file that they turned away is a dead letter and can be tried again).
+    /// format and layout, values, contract, rules, summaries, decoder version. Sources, comments, other feeds and every
+    /// order (of rules, summaries, and of columns that a file names) mean nothing; nor do `max_reject_ratio` and
+    /// `unknown_columns`, which decide whether a file is accepted and not how it counts (a file that they turned away is
+    /// a dead letter and can be tried again).
+    ///
+    /// `curated` changes no count, and is part of the meaning all the same: files that were loaded before it was
+    /// switched on have no curated rows until they are replayed, and this is how somebody learns of it.
     ///
     /// A feed that this pipeline does not have means what a feed without contract would.
     pub fn fingerprint(&self, feed: &FeedName) -> Sha256 {
         let mut sections = vec![field("decoder", &[&DECODER_VERSION.to_string()]), field("feed", &[feed.as_str()])];
         if let Some(declared) = self.feed(feed) {
-            sections.push(layout_text(&declared.format));
+            sections.push(format_text(&declared.format));
             sections.push(values_text(&declared.values));
-            sections.push(sorted("columns", declared.columns.iter().map(column_text)));
+            sections.push(columns_text(declared));
+            sections.push(field("curated", &[&declared.curated.to_string()]));
             sections.push(sorted("rules", declared.rules.iter().map(|rule| field("rule", &[&rule.name, &rule.sql]))));
         }
         sections.push(sorted("summaries", self.summaries_of(feed).map(summary_text)));
@@ -78,18 +87,40 @@ fn sorted(name: &str, texts: impl Iterator<Item = String>) -> String {
     field(name, &texts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-fn layout_text(format: &Format) -> String {
-    let Format::Csv(layout) = format;
-    field("csv", &[&layout.delimiter.to_string(), &layout.quote.to_string()])
+fn format_text(format: &Format) -> String {
+    let Format::Csv(layout) = format else {
+        return field(format.name(), &[]);
+    };
+    let CsvLayout { encoding, delimiter, quote, header, skip_rows, skip_footer } = layout;
+    let quote = quote.map_or_else(|| "none".to_owned(), |quote| quote.to_string());
+    let header = match header {
+        HeaderRow::Present => "present",
+        HeaderRow::Absent => "absent",
+    };
+    let skipped = [skip_rows.to_string(), skip_footer.to_string()];
+    field(format.name(), &[encoding.name(), &delimiter.to_string(), &quote, header, &skipped[0], &skipped[1]])
 }
 
 fn values_text(values: &ValueRules) -> String {
-    sorted("nulls", values.null_values.iter().cloned())
+    let ValueRules { null_values, timezone, decimal_separator } = values;
+    let nulls = sorted("nulls", null_values.iter().cloned());
+    field("values", &[&nulls, timezone.name(), &decimal_separator.to_string()])
+}
+
+fn columns_text(feed: &Feed) -> String {
+    let mut texts: Vec<String> = feed.columns.iter().map(column_text).collect();
+    // Without a header a column is told by where it stands.
+    if !matches!(feed.format, Format::Csv(CsvLayout { header: HeaderRow::Absent, .. })) {
+        texts.sort();
+    }
+    field("columns", &texts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn column_text(column: &Column) -> String {
-    let presence = if column.required { "required" } else { "optional" };
-    field("column", &[&column.name, &column.from, column.column_type.name(), presence])
+    let Column { name, from, column_type, required, format } = column;
+    let presence = if *required { "required" } else { "optional" };
+    let format: Vec<&str> = format.as_deref().into_iter().collect();
+    field("column", &[name, from, &column_type.to_string(), presence, &field("format", &format)])
 }
 
 fn summary_text(summary: &SummaryPlan) -> String {

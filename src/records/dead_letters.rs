@@ -49,6 +49,10 @@ pub async fn write(state: &Container, mut letter: DeadLetter) -> Result<(), Cont
     super::write(state, &name, &letter).await
 }
 
+pub async fn read(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Option<DeadLetter>, ContainerError> {
+    super::read(state, &key::of_version(KIND, blob, etag)).await
+}
+
 pub async fn exists(state: &Container, blob: &BlobName, etag: &ETag) -> Result<bool, ContainerError> {
     Ok(state.head(&key::of_version(KIND, blob, etag)).await?.is_some())
 }

@@ -181,6 +181,7 @@ fn chunk(rows: usize, seed: u64) -> DecodedChunk {
             all(Values::Float64(prices)),
         ],
         bad: Vec::new(),
+        unknown_keys: Vec::new(),
     }
 }
 

@@ -85,6 +85,7 @@ pub(crate) fn chunk_of(rows: &[TestRow]) -> DecodedChunk {
         ],
         bytes: Bytes::from(bytes),
         bad: Vec::new(),
+        unknown_keys: Vec::new(),
     }
 }
 

@@ -27,6 +27,14 @@ fn only_columns_that_somebody_refers_to_are_needed() {
 }
 
 #[test]
+fn curated_rows_need_every_column() {
+    let curated = FLIGHTS.replace("[feed.columns]", "curated = true\n[feed.columns]");
+    let all = ["time_hour", "carrier", "dep_delay", "distance", "cancelled", "day"];
+    assert_eq!(needed(&format!("{curated}{RULE}{SUMMARY}")), all);
+    assert_eq!(needed(&curated), all);
+}
+
+#[test]
 fn a_summary_of_another_feed_needs_nothing_of_this_one() {
     let other = format!(
         "{OTHER_FEED}[[summary]]\ntable = \"o\"\nfeed = \"other\"\n\
@@ -45,9 +53,16 @@ fn what_does_not_change_counts_does_not_change_the_fingerprint() {
         format!("{OTHER_FEED}{base}"),
         format!("{SUMMARY}{FLIGHTS}{RULE}"),
         format!("{FLIGHTS}{RULE}{source}{SUMMARY}"),
+        format!("{FLIGHTS}{RULE}{source}recursive = true\nnewer_than = 2026-01-01\ndone_marker = \".done\"\n{SUMMARY}"),
         base.replace("distance > 0", "distance  >  0 -- far"),
         base.replace("COUNT(*)", "count(*)"),
         base.replace("format = \"csv\"", "format = \"csv\"\ndelimiter = \",\"\nmax_reject_ratio = 0.5"),
+        base.replace(
+            "format = \"csv\"",
+            "format = \"csv\"\nencoding = \"UTF8\"\nheader = true\nskip_rows = 0\nskip_footer = 0\nnull_values = [\"\"]\n\
+             quote = '\"'\ndecimal_separator = \".\"\ntimezone = \"UTC\"\ncurated = false",
+        ),
+        base.replace("day = \"int64\"", "day = { type = \"int64\", from = \"day\", required = true }"),
         base.replace(
             "time_hour = \"timestamp\"\ncarrier = \"string\"",
             "carrier = \"string\"\ntime_hour = \"timestamp\"",
@@ -60,25 +75,56 @@ fn what_does_not_change_counts_does_not_change_the_fingerprint() {
 #[test]
 fn what_could_change_counts_changes_the_fingerprint() {
     let base = format!("{FLIGHTS}{RULE}{SUMMARY}");
-    let mut seen = vec![fingerprint(&base)];
-    for different in [
+    let with_key = |key: &str| base.replace("format = \"csv\"", &format!("format = \"csv\"\n{key}"));
+    let with_delay = |column: &str| base.replace("dep_delay = \"float64\"", &format!("dep_delay = {column}"));
+    all_differ(&[
+        base.clone(),
         base.replace("distance > 0", "distance > 1"),
         base.replace("day > 1", "day > 2"),
         base.replace("COUNT(*)", "COUNT(day)"),
         base.replace("table = \"t\"", "table = \"u\""),
-        base.replace("format = \"csv\"", "format = \"csv\"\ndelimiter = \";\""),
-        base.replace("format = \"csv\"", "format = \"csv\"\nquote = \"'\""),
-        base.replace("format = \"csv\"", "format = \"csv\"\nnull_values = [\"NA\"]"),
-        base.replace("dep_delay = \"float64\"", "dep_delay = \"int64\""),
-        base.replace("dep_delay = \"float64\"", "dep_delay = { type = \"float64\", from = \"delay\" }"),
-        base.replace("dep_delay = \"float64\"", "dep_delay = { type = \"float64\", required = false }"),
+        base.replace("format = \"csv\"", "format = \"ndjson\""),
+        base.replace("format = \"csv\"", "format = \"parquet\""),
+        with_key("delimiter = \";\""),
+        with_key("quote = \"'\""),
+        with_key("quote = \"\""),
+        with_key("encoding = \"windows-1252\""),
+        with_key("header = false"),
+        with_key("skip_rows = 1"),
+        with_key("skip_footer = 1"),
+        with_key("null_values = [\"NA\"]"),
+        with_key("null_values = []"),
+        with_key("timezone = \"Europe/Berlin\""),
+        with_key("delimiter = \";\"\ndecimal_separator = \",\""),
+        with_key("curated = true"),
+        with_delay("\"int64\""),
+        with_delay("\"decimal(18,2)\""),
+        with_delay("\"decimal(18,3)\""),
+        with_delay("\"date\""),
+        with_delay("{ type = \"date\", format = \"%d.%m.%Y\" }"),
+        with_delay("{ type = \"date\", format = \"%m.%d.%Y\" }"),
+        with_delay("{ type = \"float64\", from = \"delay\" }"),
+        with_delay("{ type = \"float64\", required = false }"),
         base.replace("day = \"int64\"\n", "day = \"int64\"\nhour = \"int64\"\n"),
         format!("{base}key_length = {{ carrier = 8 }}\n"),
         FLIGHTS.to_owned() + SUMMARY,
         FLIGHTS.to_owned() + RULE,
-    ] {
-        let fingerprint = fingerprint(&different);
-        assert!(!seen.contains(&fingerprint), "{different}");
+    ]);
+}
+
+#[test]
+fn without_a_header_the_order_of_columns_is_meaning() {
+    let base = FLIGHTS.replace("[feed.columns]", "header = false\n[feed.columns]");
+    let swapped = base
+        .replace("time_hour = \"timestamp\"\ncarrier = \"string\"", "carrier = \"string\"\ntime_hour = \"timestamp\"");
+    all_differ(&[base, swapped]);
+}
+
+fn all_differ(texts: &[String]) {
+    let mut seen = Vec::new();
+    for text in texts {
+        let fingerprint = fingerprint(text);
+        assert!(!seen.contains(&fingerprint), "{text}");
         seen.push(fingerprint);
     }
 }

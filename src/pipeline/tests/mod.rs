@@ -1,6 +1,8 @@
 //! pipeline.toml as people write it, rightly and wrongly.
 
+mod faulty_columns;
 mod faulty_feeds;
+mod faulty_formats;
 mod faulty_queries;
 mod faulty_sources;
 mod faulty_summaries;

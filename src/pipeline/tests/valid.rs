@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use millrace_decode::contract::{ColumnType, ValueRules};
+use millrace_decode::contract::{Column, ColumnType, DecimalType, ValueRules};
+use millrace_decode::csv::{CsvLayout, HeaderRow};
+use millrace_decode::text::encoding_of_label;
 use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryRole};
 
 use super::{FLIGHTS, faults, parsed};
 use proptest::prelude::*;
 
 use crate::names::FeedName;
-use crate::pipeline::{After, Format, Login, Pipeline, ReadError, SecretReference, SftpUrl, UnknownColumns};
+use crate::pipeline::{After, Folders, Format, Login, Pipeline, ReadError, SecretReference, SftpUrl, UnknownColumns};
 
 const OWN: &str = include_str!("../../../pipeline.toml");
 
@@ -25,8 +27,8 @@ fn summary_of(sql: &str) -> String {
 fn the_repositorys_own_pipeline_has_no_faults() {
     let pipeline = parsed(OWN);
     let feed = pipeline.feed(&flights()).unwrap();
-    let Format::Csv(layout) = &feed.format;
-    assert_eq!((layout.delimiter, layout.quote), (b',', b'"'));
+    let Format::Csv(layout) = &feed.format else { panic!("{:?}", feed.format) };
+    assert_eq!(*layout, CsvLayout::default());
     assert_eq!(feed.values.null_values, ["NA"]);
     let header = "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,\
                   tailnum,origin,dest,air_time,distance,hour,minute,time_hour";
@@ -64,14 +66,74 @@ fn the_design_example_becomes_keys_and_measures() {
 #[test]
 fn what_is_left_out_has_its_default() {
     let feed = parsed(FLIGHTS).feeds.remove(0);
-    let Format::Csv(layout) = &feed.format;
-    assert_eq!((layout.delimiter, layout.quote), (b',', b'"'));
+    let Format::Csv(layout) = &feed.format else { panic!("{:?}", feed.format) };
+    assert_eq!(*layout, CsvLayout::default());
+    assert!(!feed.curated);
     assert_eq!(feed.values, ValueRules::of_csv());
     assert_eq!(feed.max_reject_ratio, 0.0);
     assert_eq!(feed.unknown_columns, UnknownColumns::Ignore);
     assert!(feed.rules.is_empty() && feed.sources.is_empty());
     assert_eq!(feed.columns[0].column_type, ColumnType::Timestamp);
     assert!(feed.columns.iter().all(|column| column.required && column.from == column.name));
+}
+
+#[test]
+fn a_layout_is_read_in_full() {
+    let keys = "encoding = \"latin1\"\nheader = false\nskip_rows = 2\nskip_footer = 1\ndelimiter = \"\\t\"\nquote = \"\"\n\
+                decimal_separator = \",\"\ntimezone = \"Europe/Berlin\"\nnull_values = [\"\", \"NA\"]\ncurated = true";
+    let feed = parsed(&FLIGHTS.replace("[feed.columns]", &format!("{keys}\n[feed.columns]"))).feeds.remove(0);
+    let Format::Csv(layout) = &feed.format else { panic!("{:?}", feed.format) };
+    let expected = CsvLayout {
+        encoding: encoding_of_label("windows-1252").unwrap(),
+        header: HeaderRow::Absent,
+        skip_rows: 2,
+        skip_footer: 1,
+        delimiter: b'\t',
+        quote: None,
+    };
+    assert_eq!(*layout, expected);
+    assert_eq!(feed.values.null_values, ["", "NA"]);
+    assert_eq!((feed.values.timezone.name(), feed.values.decimal_separator), ("Europe/Berlin", b','));
+    assert!(feed.curated);
+}
+
+#[test]
+fn ndjson_and_parquet_have_defaults_of_their_own() {
+    let feed = |format: &str| parsed(&FLIGHTS.replace("\"csv\"", format)).feeds.remove(0);
+    let ndjson = feed("\"ndjson\"");
+    assert!(matches!(ndjson.format, Format::Ndjson));
+    assert_eq!(ndjson.values, ValueRules::default());
+    assert!(ndjson.columns.iter().all(|column| !column.required), "a key that is absent is null");
+    let parquet = feed("\"parquet\"");
+    assert!(matches!(parquet.format, Format::Parquet));
+    assert_eq!(parquet.values, ValueRules::default());
+    assert!(parquet.columns.iter().all(|column| column.required));
+    let with_nulls = feed("\"ndjson\"\nnull_values = [\"NA\"]\ntimezone = \"America/New_York\"");
+    assert_eq!(with_nulls.values.null_values, ["NA"]);
+    assert_eq!(with_nulls.values.timezone.name(), "America/New_York");
+}
+
+#[test]
+fn a_column_is_read_in_full() {
+    let text = "[[feed]]\nname = \"f\"\nformat = \"csv\"\n[feed.columns]\n\
+                amount = { type = \"decimal(18, 2)\", from = \"Betrag (EUR)\", required = false }\n\
+                booked = { type = \"date\", format = \"%d.%m.%Y\" }\n\
+                seen = { type = \"timestamp\", format = \"%d.%m.%Y %H:%M:%S%.f %z\" }\nextra = \"json\"\n";
+    let money = ColumnType::Decimal(DecimalType { precision: 18, scale: 2 });
+    let with_format = |name: &str, column_type, format: &str| Column {
+        format: Some(format.to_owned()),
+        ..Column::new(name, column_type)
+    };
+    let expected = [
+        Column { from: "Betrag (EUR)".to_owned(), required: false, ..Column::new("amount", money) },
+        with_format("booked", ColumnType::Date, "%d.%m.%Y"),
+        with_format("seen", ColumnType::Timestamp, "%d.%m.%Y %H:%M:%S%.f %z"),
+        Column::new("extra", ColumnType::Json),
+    ];
+    assert_eq!(parsed(text).feeds.remove(0).columns, expected);
+    let objects = parsed(&text.replace("\"csv\"", "\"ndjson\"").replace("required = false", "required = true"));
+    let required: Vec<bool> = objects.feeds[0].columns.iter().map(|column| column.required).collect();
+    assert_eq!(required, [true, false, false, false]);
 }
 
 #[test]
@@ -101,13 +163,29 @@ fn a_source_is_read_in_full() {
 }
 
 #[test]
-fn a_key_of_a_later_version_is_accepted_at_its_default() {
-    let text = FLIGHTS.replace(
-        "[feed.columns]",
-        "encoding = \"UTF-8\"\nheader = true\nskip_rows = 0\nskip_footer = 0\ndecimal_separator = \".\"\n\
-         timezone = \"UTC\"\ncurated = false\n[feed.columns]",
+fn folders_times_and_markers_are_read() {
+    let source = |settings: &str| {
+        let key = "A".repeat(43);
+        let login = format!("host_key = \"SHA256:{key}\"\npassword = \"env:PW\"");
+        let text = format!("{FLIGHTS}[[feed.sftp]]\nurl = \"sftp://p@h/out\"\n{login}\n{settings}\n");
+        parsed(&text).feeds.remove(0).sources.remove(0)
+    };
+    let plain = source("recursive = false");
+    assert_eq!((plain.folders, plain.newer_than, plain.done_marker), (Folders::Left, None, None));
+    let full = source(
+        "recursive = true\ninclude = [\"**/*.csv\", \"top.txt\"]\nexclude = [\"old/**\", \"one.csv\"]\n\
+         done_marker = \".done\"\nafter = \"move:/out/archive\"",
     );
-    parsed(&text);
+    assert_eq!((full.folders, full.done_marker.as_deref()), (Folders::Read, Some(".done")));
+    for (written, expected) in [
+        ("\"2026-01-01\"", "2026-01-01T00:00:00Z"),
+        ("2026-01-01", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T08:00:00+01:00", "2026-01-01T07:00:00Z"),
+        ("2026-01-01 08:00:00Z", "2026-01-01T08:00:00Z"),
+    ] {
+        let newer_than = source(&format!("newer_than = {written}")).newer_than;
+        assert_eq!(newer_than, Some(expected.parse().unwrap()), "{written}");
+    }
 }
 
 #[test]
