@@ -3,6 +3,7 @@
 //! ARCHITECTURE.md draws the map and follows one file through it.
 
 pub mod clock;
+pub mod file_ranges;
 pub mod names;
 pub mod secret;
 
@@ -12,6 +13,7 @@ pub mod counting;
 pub mod faults;
 pub mod functions;
 pub mod handler;
+pub mod inference;
 pub mod operations;
 pub mod pipeline;
 pub mod records;

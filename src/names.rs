@@ -15,6 +15,13 @@ pub struct BadName {
     rule: &'static str,
 }
 
+impl BadName {
+    /// What the name does not keep to: `must have …`.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
 fn is_identifier(text: &str) -> bool {
     let mut characters = text.chars();
     text.len() <= 63

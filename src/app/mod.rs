@@ -3,6 +3,8 @@
 //!
 //! Only what has no useful default is written. Members are explained here, since JSON has no comments.
 
+pub mod starter;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

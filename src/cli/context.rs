@@ -7,7 +7,7 @@ use clap::Args;
 use super::wiring::Stations;
 use super::workspace::{self, Workspace};
 use crate::pipeline::Pipeline;
-use crate::settings::{LOG, Settings};
+use crate::settings::{EMBEDDED_SFTP, LANDING_STORAGE, LOG, Settings};
 use crate::telemetry;
 
 /// Where a command finds the app and its ends.
@@ -37,6 +37,15 @@ impl AppArguments {
         let settings = Settings::for_command(&self.app)?;
         let workspace = Workspace::at(&self.workspace);
         Ok(if workspace.exists() { settings.or(workspace.settings()) } else { settings })
+    }
+
+    /// The same; and while `dev` runs on the workspace that names the ends, its SFTP server stands in for every source.
+    pub fn settings_for_sources(&self) -> anyhow::Result<Settings> {
+        let settings = self.settings()?;
+        let workspace = Workspace::at(&self.workspace);
+        let names_the_ends = settings.get(LANDING_STORAGE) == Some(workspace.landing_storage().as_str());
+        let embedded = if names_the_ends { workspace.running_sftp() } else { None };
+        Ok(settings.or(embedded.map(|connection| (EMBEDDED_SFTP.to_owned(), connection))))
     }
 
     pub async fn open(&self) -> anyhow::Result<Context> {

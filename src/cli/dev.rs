@@ -46,7 +46,7 @@ pub struct DevArguments {
     /// End when nothing is left to do and print the summaries; fails if there are dead letters
     #[arg(long)]
     once: bool,
-    /// Print what the run came to as JSON on stdout; all else goes to stderr
+    /// Print what the run came to as JSON on stdout (decimals as strings); all else goes to stderr
     #[arg(long, requires = "once")]
     json: bool,
     /// Listen on 127.0.0.1 at this port; 0 takes any [default: 7071; with --once any]
@@ -116,6 +116,27 @@ struct EmbeddedServer {
     /// Serves as long as it is held.
     _server: SftpServer,
     connection: EmbeddedSftp,
+    /// Says to other commands how to reach the server; gone with it.
+    _announcement: Announcement,
+}
+
+struct Announcement {
+    path: PathBuf,
+}
+
+impl Announcement {
+    fn write(workspace: &Workspace, connection: &EmbeddedSftp) -> anyhow::Result<Self> {
+        let path = workspace.sftp_connection();
+        write_private(&path, &serde_json::to_string(connection)?)?;
+        Ok(Announcement { path })
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        // One that stays is found out, as nobody answers there.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 async fn start_sftp(
@@ -148,22 +169,31 @@ async fn start_sftp(
         password,
         host_key: server.fingerprint().to_owned(),
     };
-    Ok(EmbeddedServer { _server: server, connection })
+    let announcement = Announcement::write(workspace, &connection)?;
+    Ok(EmbeddedServer { _server: server, connection, _announcement: announcement })
 }
 
 /// Made once for a workspace: others on this machine can reach the port, and shall not write into the inbox.
 fn password(workspace: &Workspace) -> anyhow::Result<String> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
     let path = workspace.sftp_state().join("password");
     if let Ok(password) = fs::read_to_string(&path) {
         return Ok(password.trim().to_owned());
     }
     let password = uuid::Uuid::new_v4().simple().to_string()[..16].to_owned();
-    fs::create_dir_all(workspace.sftp_state())?;
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    writeln!(file, "{password}").with_context(|| format!("{} cannot be written", path.display()))?;
+    write_private(&path, &password)?;
     Ok(password)
+}
+
+/// Writes a file for this user's eyes alone.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let unwritable = || format!("{} cannot be written", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(unwritable)?;
+    }
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    writeln!(file.with_context(unwritable)?, "{text}").with_context(unwritable)
 }
 
 /// The environment of host and handler: the caller's, with all ends embedded.

@@ -7,7 +7,10 @@ mod dead_letters;
 mod dev;
 #[cfg(feature = "dev")]
 mod host;
+mod infer;
+mod init;
 mod migrate;
+mod plan;
 mod replay;
 mod retract;
 mod serve;
@@ -47,8 +50,14 @@ enum Command {
     Host(host::HostArguments),
     /// Serve the Functions host: the custom handler
     Serve(serve::ServeArguments),
+    /// Make a new app of one's own
+    Init(init::InitArguments),
+    /// Print a feed for a sample file
+    Infer(infer::InferArguments),
     /// Check pipeline.toml, the settings and the function.json files against each other
     Check(check::CheckArguments),
+    /// Say what a pull would move, and why it would leave each other file
+    Plan(plan::PlanArguments),
     /// Create or upgrade the tables
     Migrate(migrate::MigrateArguments),
     /// Show where every file stands
@@ -102,7 +111,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         #[cfg(feature = "dev")]
         Command::Host(arguments) => host::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Infer(arguments) => infer::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Plan(arguments) => plan::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,

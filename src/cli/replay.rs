@@ -1,7 +1,7 @@
 //! `millrace replay`: landed files are announced again.
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use futures::TryStreamExt;
 
@@ -12,7 +12,7 @@ use crate::functions::announce::{AnnounceStations, Announced, announce_blob};
 use crate::names::FeedName;
 use crate::operations::blob_glob::BlobGlob;
 use crate::operations::retract::{Intent, RetractStations, restore};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, parse_time};
 use crate::records::{attempts, retracted};
 use crate::stations::containers::BlobFacts;
 use crate::stations::warehouse::FileUnit;
@@ -29,7 +29,7 @@ pub struct ReplayArguments {
     #[arg(long, value_name = "GLOB")]
     blob: Option<String>,
     /// Only blobs that landed since: 2026-01-31 or 2026-01-31T08:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<DateTime<Utc>>,
     /// Say what would be announced, and announce nothing
     #[arg(long)]
@@ -38,14 +38,8 @@ pub struct ReplayArguments {
     app: AppArguments,
 }
 
-fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    let date: NaiveDate = text
-        .parse()
-        .map_err(|_| "write a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z".to_owned())?;
-    Ok(date.and_time(chrono::NaiveTime::MIN).and_utc())
+fn since(text: &str) -> Result<DateTime<Utc>, String> {
+    parse_time(text).ok_or_else(|| "write a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z".to_owned())
 }
 
 pub async fn run(arguments: ReplayArguments) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Values of summary tables as people and scripts read them.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat};
+use millrace_frames::decimal;
 use millrace_frames::part::Value as SummaryValue;
 use serde_json::{Value, json};
 
@@ -9,6 +10,8 @@ pub fn as_json(value: &SummaryValue) -> Value {
         SummaryValue::Null => Value::Null,
         SummaryValue::Int64(number) => json!(number),
         SummaryValue::Float64(number) => json!(number),
+        // A JSON number would pass through a float in most readers.
+        SummaryValue::Decimal { units, scale } => json!(decimal::to_text(*units, *scale)),
         SummaryValue::Text(text) => json!(text),
         SummaryValue::Bool(truth) => json!(truth),
         SummaryValue::Date(days) => match NaiveDate::from_epoch_days(*days) {
@@ -22,14 +25,11 @@ pub fn as_json(value: &SummaryValue) -> Value {
     }
 }
 
-pub fn cell(value: &Value) -> String {
-    match value {
+/// As a table on a terminal shows it.
+pub fn cell(value: &SummaryValue) -> String {
+    match as_json(value) {
         Value::Null => "null".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text,
         other => other.to_string(),
     }
-}
-
-pub fn cell_text(value: &SummaryValue) -> String {
-    cell(&as_json(value))
 }

@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 use millrace_frames::part::Value;
 
 use super::context::AppArguments;
-use super::values::cell_text;
+use super::values::cell;
 use super::wiring;
 use super::words::{counted, shown};
 use crate::names::FeedName;
@@ -95,7 +95,7 @@ fn table_text(check: &TableCheck, remedy: Remedy) -> String {
 /// Only the measures that differ.
 fn difference_text(difference: &Difference, check: &TableCheck) -> String {
     let named = |names: &[String], values: &[Value]| {
-        let cells = names.iter().zip(values).map(|(name, value)| format!("{name} = {}", cell_text(value)));
+        let cells = names.iter().zip(values).map(|(name, value)| format!("{name} = {}", cell(value)));
         cells.collect::<Vec<_>>().join(", ")
     };
     let key = named(&check.keys, &difference.key);
@@ -104,7 +104,7 @@ fn difference_text(difference: &Difference, check: &TableCheck) -> String {
             let differing =
                 check.measures.iter().zip(has.iter().zip(should)).filter(|(_, (has, should))| has != should);
             let differing = differing.map(|(name, (has, should))| {
-                format!("{name} is {}, its parts say {}", cell_text(has), cell_text(should))
+                format!("{name} is {}, its parts say {}", cell(has), cell(should))
             });
             format!("  {key}: {}\n", differing.collect::<Vec<_>>().join("; "))
         }

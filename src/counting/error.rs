@@ -1,8 +1,9 @@
 //! Why a file could not be counted, and what a person does about it.
 
 use millrace_decode::contract::FormatError;
-use millrace_decode::csv::CsvError;
+use millrace_decode::csv::{CsvError, CutError};
 use millrace_decode::inflate::{InflateError, Refusal};
+use millrace_decode::parquet::{ParquetError, WriteError};
 use millrace_frames::part::Overflow;
 use millrace_frames::summarise::SummariseError;
 use thiserror::Error;
@@ -22,8 +23,11 @@ pub enum CountError {
     Inflate(#[from] InflateError),
     #[error(transparent)]
     Csv(#[from] CsvError),
+    /// Of NDJSON.
     #[error(transparent)]
-    ColumnFormat(#[from] FormatError),
+    Cut(#[from] CutError),
+    #[error(transparent)]
+    Parquet(ParquetError),
     #[error("the file has columns that the contract does not name: {}", .columns.join(", "))]
     UnknownColumns { columns: Vec<String> },
     #[error("{}", too_many(*.rejected, *.read, *.limit, .first))]
@@ -32,10 +36,15 @@ pub enum CountError {
     Overflow(#[from] Overflow),
     #[error("a summary could not be computed")]
     Summarise(#[from] SummariseError),
+    /// `check` refuses such a pipeline.toml.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    #[error("the temporary disk failed, where the file is decompressed")]
+    Spool { source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the curated file could not be written")]
+    Curate { source: WriteError },
     #[error("summaries of feed `{feed}` cannot be planned")]
     Plan { feed: FeedName, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("feed `{feed}` has format `{format}`, which is not counted yet")]
-    Format { feed: FeedName, format: &'static str },
     /// Another stage failed and says why, or the process is stopping.
     #[error("counting was stopped")]
     Stopped,
@@ -53,7 +62,7 @@ impl CountError {
     pub fn disposition(&self) -> Disposition {
         match self {
             CountError::Container(error) => error.disposition(),
-            CountError::Stopped => Disposition::Retry,
+            CountError::Stopped | CountError::Spool { .. } => Disposition::Retry,
             _ => Disposition::Reject,
         }
     }
@@ -62,24 +71,34 @@ impl CountError {
     pub fn remedy(&self) -> &'static str {
         match self {
             CountError::Container(_) => "see that the blob is there and can be read, then retry the dead letter",
-            CountError::Refused(_) => {
-                "ask the sender for plain or gzipped CSV under a fitting name; a new file is taken by itself"
-            }
-            CountError::Inflate(_) => "ask the sender for the file again; a new version is taken by itself",
-            CountError::Csv(CsvError::Encoding(_)) => "set `encoding` of the feed right, then retry the dead letter",
+            CountError::Refused(refusal) => refusal.remedy(),
+            CountError::Inflate(error) => error.remedy(),
             CountError::Csv(CsvError::Cut(_)) => {
                 "look for an unclosed quote, or set `quote` and `delimiter` of the feed right"
             }
-            CountError::Csv(CsvError::Header(_)) | CountError::ColumnFormat(_) | CountError::UnknownColumns { .. } => {
+            CountError::Csv(CsvError::Encoding(_)) => {
+                "set the feed's `encoding` in pipeline.toml, run `millrace migrate` and retry the dead letter; or ask the \
+                 sender for the encoding that was agreed"
+            }
+            CountError::Cut(_) => "ask the sender for one JSON object a line",
+            CountError::Csv(CsvError::Header(_)) | CountError::UnknownColumns { .. } => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
             }
+            CountError::Parquet(ParquetError::Missing { .. } | ParquetError::Misfits(_)) => {
+                "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
+            }
+            CountError::Parquet(_) => "ask the sender for the file again, written anew; a new version is taken by itself",
             CountError::TooManyBadRows { .. } => {
                 "read the rows in quarantine; have the file corrected, or mend the contract or raise max_reject_ratio \
                  and retry the dead letter"
             }
             CountError::Overflow(_) => "sum a smaller unit, or cast to float64 in the summary's SQL",
-            CountError::Format { .. } => "ask the partner for CSV until it is",
-            CountError::Summarise(_) | CountError::Plan { .. } | CountError::Stopped => {
+            CountError::Summarise(_)
+            | CountError::Format(_)
+            | CountError::Spool { .. }
+            | CountError::Curate { .. }
+            | CountError::Plan { .. }
+            | CountError::Stopped => {
                 "see the reason; correct the summary in pipeline.toml, then retry the dead letter"
             }
         }

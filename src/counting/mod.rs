@@ -1,37 +1,48 @@
 //! A landed blob to its parts, in bounded memory.
 //!
 //! ```text
-//! ranges (If-Match) ─▶ cut: gunzip, chunks at row ends ─▶ workers, one a core: decode, summarise, merge ─▶ parts
-//!                                                                 └─▶ tally: bad rows in their order ─▶ quarantine
+//! ranges (If-Match) ─▶ reader: decompress, cut at row ends ─▶ workers, one a core: decode, summarise, merge ─▶ parts
+//!            (Parquet: page by page, decode)                       └─▶ tally, in the order of the file:
+//!                                                                      bad rows ─▶ quarantine · good rows ─▶ curated
 //! ```
 //!
-//! What is held at a time is a few ranges, the chunks that the [`Budget`] allows, and one row for each group. It knows
-//! nothing of the ledger: what is counted here counts only once `load` commits it.
+//! What is held at a time is a few ranges, the chunks that the [`Budget`] allows, one row for each group, and for a curated
+//! file one row group. It knows nothing of the ledger: what is counted here counts only once `load` commits it.
 
-mod cut;
+mod curated;
 mod error;
+mod fetch;
+mod jobs;
+mod parquet;
 mod tally;
+mod text;
 mod worker;
 
-use std::sync::{Arc, mpsc as std_mpsc};
+use std::sync::Arc;
 
-use millrace_decode::columns::BadRow;
 use millrace_decode::contract::Column;
-use millrace_decode::csv::{CsvLayout, Decoder};
+use millrace_decode::inflate::Compression;
+use millrace_decode::parquet::RangeSource;
 use millrace_frames::part::Part;
 use millrace_frames::plan::SummaryPlan;
 use millrace_frames::summarise::Summariser;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::names::{BlobName, ETag};
 use crate::pipeline::{Feed, Format, Pipeline, UnknownColumns};
+use crate::records::load_files;
 use crate::records::quarantine::QuarantineWriter;
-use crate::stations::containers::Container;
+use crate::stations::containers::{Container, Containers};
 use crate::stations::warehouse::SummaryPart;
 
+use curated::Curating;
 pub use error::CountError;
-use worker::Jobs;
+use fetch::{BlobRanges, fetch};
+use jobs::{JobQueue, Jobs};
+use tally::ChunkTally;
+use text::TextFile;
 
 /// Bytes of text that a worker decodes at a time. Four times as much is no faster, and takes half as much memory again.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -49,12 +60,21 @@ impl Budget {
         let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get());
         Budget { chunks: Arc::new(Semaphore::new(workers * 2 + 2)), workers }
     }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Room for one chunk, as soon as there is some.
+    async fn chunk(&self) -> OwnedSemaphorePermit {
+        self.chunks.clone().acquire_owned().await.expect("nobody closes the budget")
+    }
 }
 
 /// What counting one feed's files takes, made once.
+#[derive(Clone)]
 pub struct FeedCounter {
     pub feed: Feed,
-    layout: CsvLayout,
     plans: Vec<SummaryPlan>,
     needed: Vec<Column>,
     summariser: Arc<Summariser>,
@@ -62,14 +82,15 @@ pub struct FeedCounter {
 
 impl FeedCounter {
     pub fn new(pipeline: &Pipeline, feed: &Feed) -> Result<Self, CountError> {
-        let Format::Csv(layout) = &feed.format else {
-            return Err(CountError::Format { feed: feed.name.clone(), format: feed.format.name() });
-        };
         let plans: Vec<SummaryPlan> = pipeline.summaries_of(&feed.name).cloned().collect();
         let needed = feed.needed_columns(&plans);
         let summariser = Summariser::new(&needed, &feed.rules, &plans, feed.name.as_str())
             .map_err(|source| CountError::Plan { feed: feed.name.clone(), source: Box::new(source) })?;
-        Ok(FeedCounter { feed: feed.clone(), layout: layout.clone(), plans, needed, summariser: Arc::new(summariser) })
+        Ok(FeedCounter { feed: feed.clone(), plans, needed, summariser: Arc::new(summariser) })
+    }
+
+    fn empty_parts(&self) -> Vec<Part> {
+        self.plans.iter().map(Part::empty).collect()
     }
 }
 
@@ -89,27 +110,12 @@ pub struct Counted {
     pub rows_rejected: u64,
     /// The file in container `quarantine`, where rows were rejected.
     pub quarantine: Option<String>,
-    /// Columns of the header that the contract does not name.
+    /// The file in container `curated`, where the feed has such and rows count.
+    pub curated: Option<String>,
+    /// Columns of the file that the contract does not name.
     pub unknown_columns: Vec<String>,
     /// One for each summary of the feed.
     pub parts: Vec<SummaryPart>,
-}
-
-/// A chunk on its way to a worker.
-struct Job {
-    /// Chunks are counted from 0, in the order of the file.
-    index: u64,
-    bytes: bytes::Bytes,
-    decoder: Arc<Decoder>,
-    _memory: OwnedSemaphorePermit,
-}
-
-/// What a worker says of a chunk once it is counted.
-struct ChunkTally {
-    index: u64,
-    row_count: u64,
-    /// Sorted by row.
-    bad: Vec<BadRow>,
 }
 
 /// Counts a file.
@@ -119,34 +125,41 @@ struct ChunkTally {
 /// then, but bad rows may be in quarantine, which the error names.
 pub async fn count(
     counter: &FeedCounter,
-    landing: &Container,
+    at: &Containers,
     landed: &LandedBlob,
-    quarantine: QuarantineWriter,
+    load_id: &str,
     budget: &Budget,
 ) -> Result<Counted, CountError> {
-    let (ranges_in, ranges) = mpsc::channel(2);
-    let (jobs_in, jobs) = std_mpsc::sync_channel(budget.workers);
+    let counter = Arc::new(counter.clone());
+    let (jobs, queue) = jobs::queue(budget);
     let (tallies_in, tallies) = mpsc::channel(budget.workers * 2);
+    let quarantine = QuarantineWriter::new(&at.quarantine, &landed.blob, &landed.etag, load_id);
+    let curating = counter.feed.curated.then(|| {
+        let name = load_files::name(&landed.blob, &landed.etag, load_id, "parquet");
+        Curating::start(&at.curated, name, counter.needed.clone())
+    });
 
-    let fetching = tokio::spawn(cut::fetch(landing.clone(), landed.clone(), ranges_in));
-    let plan = cut::CutPlan::new(counter, landed, budget.chunks.clone());
-    let cutting = spawn_blocking(move || cut::cut(plan, ranges, jobs_in));
-    let workers = start_workers(counter, budget.workers, jobs, tallies_in);
-    let tally = tally::collect(tallies, quarantine).await;
+    let reading = start_reader(&counter, &at.landing, landed, jobs);
+    let workers = start_workers(&counter, budget.workers, &queue, tallies_in);
+    let tally = tally::collect(tallies, quarantine, curating.as_ref()).await;
 
     // Every stage ends when its neighbour does; the one that failed says why.
-    let fetched = joined(fetching).await;
-    let cut = joined(cutting).await;
-    let parts = merged(counter, workers).await;
-    let (unknown_columns, parts, tally) = match (fetched, cut, parts, tally) {
+    let (fetched, read) = reading.ended().await;
+    let parts = merged(&counter, workers).await;
+    let (unknown_columns, parts, mut tally) = match (fetched, read, parts, tally) {
         (Ok(()), Ok(unknown_columns), Ok(parts), Ok(tally)) => (unknown_columns, parts, tally),
-        (fetched, cut, parts, tally) => {
-            return Err(cause([fetched.err(), parts.err(), cut.err(), tally.err()]));
+        (fetched, read, parts, tally) => {
+            let curated = match curating {
+                Some(curating) => curating.give_up().await,
+                None => None,
+            };
+            return Err(cause([fetched.err(), parts.err(), read.err(), tally.err(), curated]));
         }
     };
+    tally.unknown_columns.extend(unknown_columns);
 
-    if !unknown_columns.is_empty() && counter.feed.unknown_columns == UnknownColumns::Reject {
-        return Err(CountError::UnknownColumns { columns: unknown_columns });
+    if !tally.unknown_columns.is_empty() && counter.feed.unknown_columns == UnknownColumns::Reject {
+        return Err(CountError::UnknownColumns { columns: tally.unknown_columns.into_iter().collect() });
     }
     let ratio = tally.rows_rejected as f64 / tally.rows_read.max(1) as f64;
     if ratio > counter.feed.max_reject_ratio {
@@ -158,17 +171,63 @@ pub async fn count(
             quarantine: tally.quarantine,
         });
     }
+    let curated = match curating {
+        Some(curating) => curating.finish().await?,
+        None => None,
+    };
     Ok(Counted {
         rows_read: tally.rows_read,
         rows_rejected: tally.rows_rejected,
         quarantine: tally.quarantine,
-        unknown_columns,
+        curated,
+        unknown_columns: tally.unknown_columns.into_iter().collect(),
         parts,
     })
 }
 
+/// What brings the file's chunks to the workers.
+struct Reading {
+    /// The ranges of a file that is read from its first byte to its last.
+    fetching: Option<JoinHandle<Result<(), CountError>>>,
+    /// Yields the file's columns that the contract does not name.
+    reading: JoinHandle<Result<Vec<String>, CountError>>,
+}
+
+impl Reading {
+    async fn ended(self) -> (Result<(), CountError>, Result<Vec<String>, CountError>) {
+        let fetched = match self.fetching {
+            Some(fetching) => joined(fetching).await,
+            None => Ok(()),
+        };
+        (fetched, joined(self.reading).await)
+    }
+}
+
+fn start_reader(counter: &Arc<FeedCounter>, landing: &Container, landed: &LandedBlob, jobs: Jobs) -> Reading {
+    let compression = Compression::of_name(landed.blob.as_str());
+    let is_parquet = matches!(counter.feed.format, Format::Parquet);
+    if is_parquet && compression == Compression::None {
+        let source = BlobRanges { landing: landing.clone(), landed: landed.clone(), runtime: Handle::current() };
+        let counter = counter.clone();
+        let reading = spawn_blocking(move || parquet::read(&counter, Arc::new(source), jobs));
+        return Reading { fetching: None, reading };
+    }
+    let (ranges_in, ranges) = mpsc::channel(2);
+    let fetching = Some(tokio::spawn(fetch(landing.clone(), landed.clone(), ranges_in)));
+    if is_parquet {
+        let (counter, size_bytes) = (counter.clone(), landed.size_bytes);
+        let reading = spawn_blocking(move || {
+            let spool: Arc<dyn RangeSource> = Arc::new(parquet::spool(compression, ranges, size_bytes)?);
+            parquet::read(&counter, spool, jobs)
+        });
+        return Reading { fetching, reading };
+    }
+    let file = TextFile::new(counter, landed);
+    Reading { fetching, reading: spawn_blocking(move || file.read(ranges, jobs)) }
+}
+
 /// The error that made the other stages stop.
-fn cause(errors: [Option<CountError>; 4]) -> CountError {
+fn cause(errors: [Option<CountError>; 5]) -> CountError {
     let mut errors = errors.into_iter().flatten();
     errors.find(|error| !matches!(error, CountError::Stopped)).unwrap_or(CountError::Stopped)
 }
@@ -176,24 +235,22 @@ fn cause(errors: [Option<CountError>; 4]) -> CountError {
 type Worker = JoinHandle<Result<Vec<Part>, CountError>>;
 
 fn start_workers(
-    counter: &FeedCounter,
+    counter: &Arc<FeedCounter>,
     count: usize,
-    jobs: std_mpsc::Receiver<Job>,
+    queue: &Arc<JobQueue>,
     tallies: mpsc::Sender<ChunkTally>,
 ) -> Vec<Worker> {
-    let jobs = Arc::new(Jobs::new(jobs));
     (0..count)
         .map(|_| {
-            let (jobs, tallies) = (jobs.clone(), tallies.clone());
-            let (summariser, plans) = (counter.summariser.clone(), counter.plans.clone());
-            spawn_blocking(move || worker::work(&jobs, &summariser, &plans, &tallies))
+            let (counter, queue, tallies) = (counter.clone(), queue.clone(), tallies.clone());
+            spawn_blocking(move || worker::work(&queue, &counter, &tallies))
         })
         .collect()
 }
 
 /// Brings what the workers counted together.
 async fn merged(counter: &FeedCounter, workers: Vec<Worker>) -> Result<Vec<SummaryPart>, CountError> {
-    let mut totals: Vec<Part> = counter.plans.iter().map(Part::empty).collect();
+    let mut totals = counter.empty_parts();
     for worker in workers {
         for (total, part) in totals.iter_mut().zip(joined(worker).await?) {
             total.merge(part)?;

@@ -1,62 +1,38 @@
 //! One core's work: chunks to columns, columns to parts.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
-
-use millrace_decode::columns::BadRow;
+use millrace_decode::columns::{BadRow, DecodedChunk};
 use millrace_frames::part::Part;
-use millrace_frames::plan::SummaryPlan;
-use millrace_frames::summarise::Summariser;
+use millrace_frames::summarise::RejectedRow;
 use tokio::sync::mpsc;
 
-use super::{ChunkTally, CountError, Job};
-
-/// The chunks that wait for a worker.
-pub struct Jobs {
-    queue: Mutex<Receiver<Job>>,
-    /// A worker failed or panicked: nobody takes another chunk, and so the cutter stops too.
-    stopped: AtomicBool,
-}
-
-impl Jobs {
-    pub fn new(queue: Receiver<Job>) -> Self {
-        Jobs { queue: Mutex::new(queue), stopped: AtomicBool::new(false) }
-    }
-
-    fn next(&self) -> Option<Job> {
-        if self.stopped.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.queue.lock().expect("nothing panics under this lock").recv().ok()
-    }
-}
+use super::jobs::{Job, JobQueue, Work};
+use super::tally::ChunkTally;
+use super::{CountError, FeedCounter};
 
 /// Stops the other workers unless this one came to its end.
 struct StopOthers<'a> {
-    jobs: &'a Jobs,
+    jobs: &'a JobQueue,
     finished: bool,
 }
 
 impl Drop for StopOthers<'_> {
     fn drop(&mut self) {
         if !self.finished {
-            self.jobs.stopped.store(true, Ordering::Relaxed);
+            self.jobs.stop();
         }
     }
 }
 
 /// Counts chunks until there are no more. Returns what they came to, one part for each plan.
 pub fn work(
-    jobs: &Jobs,
-    summariser: &Summariser,
-    plans: &[SummaryPlan],
+    jobs: &JobQueue,
+    counter: &FeedCounter,
     tallies: &mpsc::Sender<ChunkTally>,
 ) -> Result<Vec<Part>, CountError> {
-    let mut totals: Vec<Part> = plans.iter().map(Part::empty).collect();
+    let mut totals = counter.empty_parts();
     let mut others = StopOthers { jobs, finished: false };
     while let Some(job) = jobs.next() {
-        let tally = count_chunk(job, summariser, &mut totals)?;
+        let tally = count_chunk(job, counter, &mut totals)?;
         if tallies.blocking_send(tally).is_err() {
             return Err(CountError::Stopped);
         }
@@ -65,16 +41,30 @@ pub fn work(
     Ok(totals)
 }
 
-fn count_chunk(job: Job, summariser: &Summariser, totals: &mut [Part]) -> Result<ChunkTally, CountError> {
-    let mut chunk = job.decoder.decode(job.bytes.clone());
-    let summary = summariser.summarise(&chunk)?;
+fn count_chunk(job: Job, counter: &FeedCounter, totals: &mut [Part]) -> Result<ChunkTally, CountError> {
+    let (mut chunk, decoder) = match job.work {
+        Work::Text(bytes, decoder) => (decoder.decode(bytes), Some(decoder)),
+        Work::Decoded(chunk) => (chunk, None),
+    };
+    let summary = counter.summariser.summarise(&chunk)?;
     for (total, part) in totals.iter_mut().zip(summary.parts) {
         total.merge(part)?;
     }
+    let positions = positions_of(&summary.rejected, &chunk);
+    let counts = counter.feed.curated.then(|| {
+        let mut counts = vec![true; chunk.good_row_count()];
+        positions.iter().for_each(|position| counts[*position] = false);
+        counts
+    });
+    let raws = match decoder {
+        Some(decoder) if !summary.rejected.is_empty() => {
+            let rows: Vec<u32> = summary.rejected.iter().map(|rejected| rejected.row).collect();
+            decoder.raw_rows(&chunk.bytes, &rows)
+        }
+        _ => positions.iter().map(|at| chunk.row_as_json(&counter.needed, *at).into_bytes()).collect(),
+    };
     let mut bad = std::mem::take(&mut chunk.bad);
     if !summary.rejected.is_empty() {
-        let rows: Vec<u32> = summary.rejected.iter().map(|rejected| rejected.row).collect();
-        let raws = job.decoder.raw_rows(&job.bytes, &rows);
         bad.extend(summary.rejected.into_iter().zip(raws).map(|(rejected, raw)| BadRow {
             row: rejected.row,
             raw,
@@ -82,5 +72,27 @@ fn count_chunk(job: Job, summariser: &Summariser, totals: &mut [Part]) -> Result
         }));
         bad.sort_by_key(|row| row.row);
     }
-    Ok(ChunkTally { index: job.index, row_count: u64::from(chunk.row_count), bad })
+    Ok(ChunkTally {
+        index: job.index,
+        row_count: u64::from(chunk.row_count),
+        bad,
+        unknown_columns: std::mem::take(&mut chunk.unknown_keys),
+        rows: counts.map(|counts| (chunk, counts)),
+        memory: job.memory,
+    })
+}
+
+/// Where the rejected rows stand in the chunk's columns, which the undecoded ones do not.
+fn positions_of(rejected: &[RejectedRow], chunk: &DecodedChunk) -> Vec<usize> {
+    let mut undecoded = chunk.bad.iter().map(|bad| bad.row).peekable();
+    let mut passed = 0;
+    rejected
+        .iter()
+        .map(|rejected| {
+            while undecoded.next_if(|bad| *bad < rejected.row).is_some() {
+                passed += 1;
+            }
+            (rejected.row - passed) as usize
+        })
+        .collect()
 }

@@ -25,7 +25,6 @@ use crate::names::{BlobName, ETag, FeedName};
 use crate::pipeline::Pipeline;
 use crate::records::attempts::{self, Permission};
 use crate::records::landed::LandedFile;
-use crate::records::quarantine::QuarantineWriter;
 use crate::stations::Disposition;
 use crate::stations::containers::{Container, ContainerError, Containers};
 use crate::stations::warehouse::{
@@ -33,7 +32,7 @@ use crate::stations::warehouse::{
 };
 use crate::telemetry::chain;
 
-use aftermath::{drop_own_quarantine, finish, finish_retraction, note_new_columns};
+use aftermath::{drop_own_files, finish, finish_retraction, note_new_columns};
 use rejection::{Rejection, dead_letter, keep_foreign_message};
 
 /// Files of one batch that are loaded side by side: small ones wait for storage and the database more than for a core.
@@ -204,8 +203,7 @@ async fn load_version(landed: &LandedFile, at: &LoadStations) -> Result<Loaded, 
 
     let load_id = uuid::Uuid::new_v4().simple().to_string();
     let blob = LandedBlob { blob: unit.blob.clone(), etag: landed.etag.clone(), size_bytes: facts.size_bytes };
-    let quarantine = QuarantineWriter::new(&at.containers.quarantine, &blob.blob, &blob.etag, &load_id);
-    let counted = match count(counter, &at.containers.landing, &blob, quarantine, &at.budget).await {
+    let counted = match count(counter, &at.containers, &blob, &load_id, &at.budget).await {
         Ok(counted) => counted,
         Err(CountError::Container(ContainerError::Superseded { .. })) => return Ok(Loaded::Superseded),
         Err(CountError::Container(ContainerError::Gone { .. })) => return gone(&unit, &landed.etag, at).await,
@@ -234,6 +232,7 @@ async fn commit(
         rows_read: rows_read as i64,
         rows_rejected: rows_rejected as i64,
         quarantine: counted.quarantine,
+        curated: counted.curated,
         committed_at: at.clock.now(),
         retracted_at: None,
     };
@@ -242,6 +241,7 @@ async fn commit(
     let outcome = match at.warehouse.commit_file(&load, &LandingVersions(&at.containers.landing)).await {
         Ok(outcome) => outcome,
         Err(error) if error.disposition() == Disposition::Reject => {
+            drop_own_files(&load.record, at).await?;
             return Err(Failure::Reject(Rejection::by_warehouse(&error)));
         }
         Err(error) => return Err(Failure::Retry(error.into())),
@@ -255,18 +255,21 @@ async fn commit(
             Ok(Loaded::Committed { rows_read, rows_rejected })
         }
         Outcome::AlreadyApplied => {
-            drop_own_quarantine(&ours, at).await?;
+            drop_own_files(&ours, at).await?;
             Ok(Loaded::AlreadyApplied)
         }
         Outcome::Retracted => {
-            drop_own_quarantine(&ours, at).await?;
+            drop_own_files(&ours, at).await?;
             retracted(&ours.unit, &ours.etag, at).await
         }
         Outcome::Superseded => {
-            drop_own_quarantine(&ours, at).await?;
+            drop_own_files(&ours, at).await?;
             Ok(Loaded::Superseded)
         }
-        Outcome::Gone => gone(&ours.unit, &ours.etag, at).await,
+        Outcome::Gone => {
+            drop_own_files(&ours, at).await?;
+            gone(&ours.unit, &ours.etag, at).await
+        }
     }
 }
 

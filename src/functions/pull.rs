@@ -11,14 +11,17 @@
 
 mod after;
 mod carry;
+mod dry_run;
 mod error;
 mod plan;
 mod report;
+mod survey;
+mod wanted;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -32,13 +35,16 @@ use crate::names::FeedName;
 use crate::pipeline::SftpSource;
 use crate::records::pulled::{self, FileVersion};
 use crate::stations::containers::Container;
-use crate::stations::sftp::{Connector, RemoteFile, RemotePath, Sftp, SftpEndpoint};
+use crate::stations::sftp::{Connector, RemoteFile, RemotePath, Sftp, SftpEndpoint, printable};
 use crate::stations::share::{self, Share, ShareError};
 
 use carry::Carried;
+pub use dry_run::{Action, DryRunStations, PlannedFile, SourcePlan, dry_run};
 use error::{PullError, said_in_full};
-use plan::{Candidate, Plan, Planner, Wanted};
+use plan::{Candidate, Plan, PlanStations, plan};
 pub use report::{PullFailure, PullReport, SourceReport};
+use survey::{Left, survey};
+use wanted::Wanted;
 
 /// Transfers beyond the first of each source, over all sources together. With three blocks of 4 MiB each they are what
 /// bounds the memory of a pull.
@@ -71,7 +77,15 @@ pub async fn pull(sources: &[PullSource], stations: &PullStations, clock: &Clock
     let spare_transfers = Semaphore::new(SPARE_TRANSFERS);
     let pulls = sources.iter().map(|source| async {
         let report = Mutex::new(SourceReport::new(&source.feed, source.source.name.as_ref()));
-        let context = Context { source, stations, clock, deadline, spare_transfers: &spare_transfers, report: &report };
+        let context = Context {
+            source,
+            stations,
+            clock,
+            deadline,
+            spare_transfers: &spare_transfers,
+            report: &report,
+            read_only: Mutex::default(),
+        };
         if timeout_at(deadline + GRACE, context.pull()).await.is_err() {
             context.fail(None, "cut off at the deadline: the server does not answer in time".to_owned());
         }
@@ -90,6 +104,8 @@ struct Context<'a> {
     deadline: Instant,
     spare_transfers: &'a Semaphore,
     report: &'a Mutex<SourceReport>,
+    /// Folders in which the account may not rename or delete, as far as this tick has found out: one refusal tells.
+    read_only: Mutex<HashSet<RemotePath>>,
 }
 
 type Queue = Mutex<VecDeque<Candidate>>;
@@ -109,13 +125,15 @@ impl Context<'_> {
         let wanted = Wanted::new(&self.source.source)?;
         let directory = RemotePath::new(endpoint.directory.as_str())?;
         let session = self.stations.connector.connect(endpoint).await?;
-        let listed = session.list(&directory).await?;
-        let files: Vec<RemoteFile> = listed.into_iter().filter(|file| wanted.has(&directory, file)).collect();
-        self.report().seen = files.len();
+        let mut tell = |left: Left<'_>| self.tell_trouble(&left);
+        let survey = survey(session.as_ref(), &directory, &wanted, self.deadline, &mut tell).await?;
+        self.report().seen = survey.seen.len();
 
-        let plan = self.plan(&directory, files).await?;
-        self.report().known = plan.known;
-        self.report().settling = plan.settling + plan.new.len();
+        let at = PlanStations { landing: &self.stations.landing, state: &self.stations.state };
+        let mut plan = plan(self.source, &directory, survey, at, self.clock.now()).await?;
+        self.tell_plan(&plan);
+        // They may be many, and nothing more is to be done with them.
+        plan.known = Vec::new();
         self.keep_records(&plan).await?;
         for records in &plan.pending {
             if self.is_over() {
@@ -141,15 +159,26 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Compares what is there with what the records know.
-    async fn plan(&self, directory: &RemotePath, files: Vec<RemoteFile>) -> Result<Plan, PullError> {
-        let (feed, source) = (&self.source.feed, &self.source.source);
-        let mut planner = Planner::new(feed, source, directory, files);
-        let mut records = pulled::list(&self.stations.state, feed, source.name.as_ref());
-        while let Some(record) = records.try_next().await? {
-            planner.add(record);
+    /// What is not wanted is nobody's business; what could not be looked at is.
+    fn tell_trouble(&self, left: &Left<'_>) {
+        if left.why.is_trouble() {
+            self.fail(Some(left.path.clone()), format!("`{}` is left at its source: {}", left.path, left.why));
         }
-        Ok(planner.finish(self.clock.now()))
+    }
+
+    fn tell_plan(&self, plan: &Plan) {
+        let mut report = self.report();
+        report.known = plan.known.len();
+        report.settling = plan.new.len() + plan.settling.len() + plan.blocked.len();
+        report.unmarked = plan.unmarked.len();
+        for unlandable in &plan.unlandable {
+            let path = printable(unlandable.candidate.key.path());
+            let message = format!(
+                "`{path}` cannot be landed and is left at its source: {}; ask for another name, or exclude it",
+                unlandable.objection
+            );
+            report.fail(Some(path), message);
+        }
     }
 
     /// Remembers the first look at what is new, and forgets what no longer tells anything.

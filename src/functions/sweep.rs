@@ -1,7 +1,11 @@
 //! Finds landed files that were never loaded, and announces them again.
 //!
-//! It compares landing with the markers in storage, a bounded number of blobs at a tick from a stored position on, and never
-//! opens the database: a file that was loaded and lost its marker is announced, and `load` finds it in the ledger.
+//! It compares landing with the markers in storage, a bounded number of blobs at a tick from a stored position on, and does
+//! not ask the database: a file that was loaded and lost its marker is announced, and `load` finds it in the ledger.
+//!
+//! Once a day it also looks for what killed loads left behind; only there, and only about such a file, is the ledger asked.
+
+mod leftovers;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
@@ -14,6 +18,7 @@ use super::announce::{AnnounceError, AnnounceStations, Announced, announce_blob}
 use crate::records::{dead_letters, loaded, retracted, sweep_position};
 use crate::stations::containers::{BlobFacts, Container, ContainerError};
 use crate::stations::share::{Share, ShareError, remove_orphans};
+use crate::stations::warehouse::{Warehouse, WarehouseError};
 use crate::telemetry::chain;
 
 /// Blobs that one tick looks at.
@@ -30,6 +35,11 @@ const GRACE: TimeDelta = TimeDelta::minutes(10);
 pub struct SweepStations<'a> {
     pub announce: AnnounceStations<'a>,
     pub share: &'a dyn Share,
+    /// Where loads leave their bad and their typed rows.
+    pub quarantine: &'a Container,
+    pub curated: &'a Container,
+    /// Asked only about files of loads that nobody seems to count.
+    pub warehouse: &'a dyn Warehouse,
 }
 
 /// What a tick found.
@@ -39,6 +49,8 @@ pub struct SweepReport {
     pub announced_again: usize,
     pub dead_lettered: usize,
     pub staged_copies_removed: usize,
+    /// Files in `quarantine` and `curated` of loads that do not count.
+    pub leftovers_removed: usize,
     /// Blobs that could not be looked at or announced; the log names them.
     pub failed: usize,
 }
@@ -49,6 +61,8 @@ pub enum SweepError {
     Container(#[from] ContainerError),
     #[error(transparent)]
     Share(#[from] ShareError),
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
 }
 
 /// Looks at the next page of landing.
@@ -84,6 +98,7 @@ pub async fn sweep(at: &SweepStations<'_>) -> Result<SweepReport, SweepError> {
     }
     position.after = page.last().filter(|_| page.len() == BLOBS_A_TICK).map(|blob| blob.name.to_string());
     sweep_position::write(state, &position).await?;
+    report.leftovers_removed = leftovers::remove(at, now).await?;
     if report.announced_again + report.dead_lettered > 0 {
         info!("announced {} files again that were never loaded", report.announced_again);
     }

@@ -127,7 +127,13 @@ impl Routes {
     }
 
     async fn sweep(&self) -> InvocationAnswer {
-        let stations = SweepStations { announce: self.announce_stations(), share: self.share.as_ref() };
+        let stations = SweepStations {
+            announce: self.announce_stations(),
+            share: self.share.as_ref(),
+            quarantine: &self.load.containers.quarantine,
+            curated: &self.load.containers.curated,
+            warehouse: self.load.warehouse.as_ref(),
+        };
         match sweep(&stations).boxed().await {
             Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
             Err(fault) => InvocationAnswer::failed(chain(&fault)),

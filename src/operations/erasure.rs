@@ -14,7 +14,7 @@ use super::retract::RetractStations;
 use crate::faults;
 use crate::names::{BlobName, ETag, FeedName};
 use crate::records::pulled::{self, FileVersion, PulledKey, RecordState};
-use crate::records::{attempts, dead_letters, etags, loaded, retracted};
+use crate::records::{attempts, dead_letters, etags, load_files, loaded, retracted};
 use crate::stations::containers::{BlobFacts, Container, ContainerError, Containers};
 use crate::stations::share::StagedName;
 use crate::stations::warehouse::{FileUnit, UnitRecord};
@@ -79,6 +79,7 @@ impl Remains {
             remains.quarantine.extend(letter.and_then(|letter| named(letter.quarantine.as_deref())));
         }
         remains.quarantine.extend(ledger.and_then(|record| named(record.quarantine.as_deref())));
+        remains.curated.extend(ledger.and_then(|record| named(record.curated.as_deref())));
         remains.look_at_source(at).await?;
         Ok(remains)
     }
@@ -161,13 +162,12 @@ impl Remains {
     }
 }
 
-/// Files that were written for a blob: `<blob>/<etag>.<load id>.<format>`, and nothing in folders below.
+/// Files that loads of this blob have written, and no other's in folders below.
 async fn files_of(container: &Container, blob: &BlobName) -> Result<BTreeSet<BlobName>, ContainerError> {
-    let prefix = format!("{blob}/");
     let mut files = BTreeSet::new();
-    let mut listed = container.list(&prefix, None);
+    let mut listed = container.list(&format!("{blob}/"), None);
     while let Some(facts) = listed.try_next().await? {
-        if !facts.name.as_str()[prefix.len()..].contains('/') {
+        if load_files::parse(&facts.name).is_some_and(|load| load.blob == *blob) {
             files.insert(facts.name);
         }
     }
@@ -181,14 +181,10 @@ fn named(name: Option<&str>) -> Option<BlobName> {
 /// Blobs of a feed that left something behind in quarantine, curated or the records; one may be named several times.
 pub fn leftovers(feed: &FeedName, containers: &Containers) -> BoxStream<'static, Result<BlobName, ContainerError>> {
     let files = |container: &Container| {
-        container.list(&format!("{feed}/"), None).try_filter_map(|facts| async move { Ok(folder_of(&facts)) }).boxed()
+        let blob_of = |facts: BlobFacts| async move { Ok(load_files::parse(&facts.name).map(|load| load.blob)) };
+        container.list(&format!("{feed}/"), None).try_filter_map(blob_of).boxed()
     };
     let letters = dead_letters::versions(&containers.state, feed).map_ok(|(blob, _)| blob).boxed();
     let markers = loaded::versions(&containers.state, feed).map_ok(|(blob, _)| blob).boxed();
     files(&containers.quarantine).chain(files(&containers.curated)).chain(letters).chain(markers).boxed()
-}
-
-fn folder_of(file: &BlobFacts) -> Option<BlobName> {
-    let (blob, _) = file.name.as_str().rsplit_once('/')?;
-    BlobName::new(blob).ok()
 }

@@ -203,8 +203,11 @@ pub async fn restore(unit: &FileUnit, version: &ETag, at: &RetractStations<'_>) 
     retracted::remove(state, &unit.blob, version).await?;
     if let Some(record) = at.warehouse.unit(unit).await?.filter(|record| record.retracted_at.is_some()) {
         // Its next load writes files of its own; these the ledger will not name any more.
-        if let Some(quarantine) = record.quarantine.and_then(|name| BlobName::new(name).ok()) {
-            at.containers.quarantine.delete(&quarantine).await?;
+        let files = [(&at.containers.quarantine, &record.quarantine), (&at.containers.curated, &record.curated)];
+        for (container, name) in files {
+            if let Some(name) = name.as_deref().and_then(|name| BlobName::new(name).ok()) {
+                container.delete(&name).await?;
+            }
         }
         at.warehouse.restore(unit, at.clock.now()).await?;
     }

@@ -7,9 +7,9 @@ use millrace_frames::plan::{KeyType, Merge, SummaryColumn, SummaryPlan, SummaryR
 
 use super::faults::Report;
 use super::feed::DeclaredFeed;
-use super::meaning::{key_type_text, measure_type_text};
+use super::meaning::key_type_text;
 use super::summary::DeclaredSummary;
-use super::{After, SftpSource};
+use super::{After, Folders, SftpSource};
 
 /// SQL Server's longest key of a nonclustered index is 1,700 bytes
 /// (<https://learn.microsoft.com/sql/sql-server/maximum-capacity-specifications-for-sql-server>).
@@ -89,53 +89,60 @@ fn column_words(column: &SummaryColumn) -> String {
                 Merge::Min => "minimum",
                 Merge::Max => "maximum",
             };
-            format!("{merge} `{}` ({})", column.name, measure_type_text(*measure_type))
+            format!("{merge} `{}` ({measure_type})", column.name)
         }
     }
 }
 
 /// What two sources must not share, if one of them takes files away.
 #[derive(PartialEq, Eq, Hash)]
-struct SameFiles<'p> {
+struct SameServer<'p> {
     host: String,
     port: u16,
-    directory: &'p str,
     include: BTreeSet<&'p str>,
 }
 
 struct Reader<'p> {
     feed: &'p str,
-    takes_away: bool,
+    source: &'p SftpSource,
 }
 
 /// Sources that read the same files must all leave them where they are.
 pub(super) fn check_sources(report: &Report<'_>, feeds: &[DeclaredFeed]) {
-    let mut readers: HashMap<SameFiles<'_>, Reader<'_>> = HashMap::new();
+    let mut readers: HashMap<SameServer<'_>, Vec<Reader<'_>>> = HashMap::new();
     for feed in feeds {
         for source in feed.feed.iter().flat_map(|valid| &valid.sources) {
-            let takes_away = source.after != After::Keep;
-            let Some(earlier) = readers.get_mut(&same_files(source)) else {
-                readers.insert(same_files(source), Reader { feed: &feed.name, takes_away });
-                continue;
-            };
-            earlier.takes_away |= takes_away;
-            if earlier.takes_away {
+            let earlier = readers.entry(same_server(source)).or_default();
+            let takes_away = |other: &SftpSource| source.after != After::Keep || other.after != After::Keep;
+            let rival = earlier.iter().find(|other| share_files(source, other.source) && takes_away(other.source));
+            if let Some(rival) = rival {
                 let problem = format!(
                     "it reads the same files of `{}` as feed `{}`, and one of them takes files away after landing",
-                    source.url.directory, earlier.feed
+                    source.url.directory, rival.feed
                 );
                 let remedy = "write `after = \"keep\"` for both, or another `include`";
                 report.fault(feed.line, &format!("feed `{}`", feed.name), problem, remedy);
             }
+            earlier.push(Reader { feed: &feed.name, source });
         }
     }
 }
 
-fn same_files(source: &SftpSource) -> SameFiles<'_> {
-    SameFiles {
+fn same_server(source: &SftpSource) -> SameServer<'_> {
+    SameServer {
         host: source.url.host.to_lowercase(),
         port: source.url.port,
-        directory: &source.url.directory,
         include: source.include.iter().map(String::as_str).collect(),
     }
+}
+
+fn share_files(one: &SftpSource, other: &SftpSource) -> bool {
+    one.url.directory == other.url.directory || reads_below(one, other) || reads_below(other, one)
+}
+
+/// Whether the upper source reads the lower one's directory as one of its folders.
+fn reads_below(upper: &SftpSource, lower: &SftpSource) -> bool {
+    let top = upper.url.directory.trim_end_matches('/');
+    let is_below = lower.url.directory.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+    upper.folders == Folders::Read && is_below
 }

@@ -15,11 +15,13 @@ mod meaning;
 mod rule;
 mod section;
 mod sftp;
+mod sftp_globs;
 mod sftp_login;
 mod summary;
+mod times;
+mod values;
 #[cfg(test)]
 mod tests;
-mod values;
 
 use std::path::Path;
 use std::time::Duration;
@@ -35,6 +37,7 @@ use self::faults::Report;
 pub use self::faults::{Fault, PipelineFaults, ReadError};
 pub use self::meaning::DECODER_VERSION;
 use self::section::{Keys, Section, Unopened};
+pub(crate) use self::times::parse_time;
 use crate::names::{FeedName, SourceName};
 
 const ROOT_KEYS: Keys = Keys { known: &["feed", "summary"], later: &[] };
@@ -97,14 +100,26 @@ pub struct SftpSource {
     /// `SHA256:…` fingerprints, as OpenSSH prints them; at least one.
     pub host_keys: Vec<String>,
     pub login: Login,
-    /// Globs on the path below the url's directory; empty means everything.
+    /// Globs on the path below the url's directory, in which `*` stops at `/`; empty means everything.
     pub include: Vec<String>,
     pub exclude: Vec<String>,
+    pub folders: Folders,
+    /// Files that were last changed before this are left.
+    pub newer_than: Option<DateTime<Utc>>,
+    /// A file is taken once one of its name with this added is there and is not older. Never empty, and without `/`.
+    pub done_marker: Option<String>,
     /// Size and mtime must be equal over two looks this far apart.
     pub settle: Duration,
     pub after: After,
     /// Transfers at a time, 1 to 16.
     pub parallel: usize,
+}
+
+/// Whether the folders below the url's directory are read too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folders {
+    Left,
+    Read,
 }
 
 /// `sftp://user@host:port/directory`
@@ -168,6 +183,16 @@ impl Pipeline {
         let feed = feed.as_str().to_owned();
         self.summaries.iter().filter(move |summary| summary.feed == feed)
     }
+}
+
+/// Whether a column may have this name.
+pub fn is_column_name(name: &str) -> bool {
+    identifiers::is_identifier(name)
+}
+
+/// A feed's name like this one: itself, where no word of SQL stands in its way.
+pub fn as_feed_name(name: &str) -> String {
+    if summary::can_stand_in_from(name) { name.to_owned() } else { format!("{name}_feed") }
 }
 
 /// What could be read; the faults are in the report.

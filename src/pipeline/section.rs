@@ -1,16 +1,18 @@
 //! One table of the file while it is read: typed access to its keys, each with its line. Keys that nobody knows, and
 //! keys that only a later version knows, are reported when the table is opened.
 
+use chrono::{DateTime, Utc};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::faults::{Report, did_you_mean, listed};
-use super::later::{LaterKey, Until};
+use super::times::parse_time;
 
 /// What may stand in a table.
 pub(super) struct Keys {
     pub known: &'static [&'static str],
-    pub later: &'static [LaterKey],
+    /// Known to a later version.
+    pub later: &'static [&'static str],
 }
 
 pub(super) struct Section<'a> {
@@ -38,37 +40,25 @@ pub(super) struct Unopened<'a> {
 impl<'a> Section<'a> {
     pub fn open(report: &'a Report<'a>, unopened: Unopened<'a>, place: String, keys: &Keys) -> Self {
         let section = Section { report, table: unopened.table, line: unopened.line, place };
-        for (key, value) in unopened.table {
+        for key in unopened.table.keys() {
             let name = key.get_ref().as_ref();
             let line = report.line(key.span().start);
             if keys.known.contains(&name) {
                 continue;
             }
-            match keys.later.iter().find(|later| later.name == name) {
-                Some(later) => section.refuse_unless_default(later, value.get_ref(), line),
-                None => section.unknown_key(name, line, keys),
+            if keys.later.contains(&name) {
+                section.fault(line, format!("`{name}` is not supported by this version yet"), "leave it out");
+            } else {
+                section.unknown_key(name, line, keys);
             }
         }
         section
     }
 
     fn unknown_key(&self, name: &str, line: usize, keys: &Keys) {
-        let candidates = || keys.known.iter().copied().chain(keys.later.iter().map(|later| later.name));
+        let candidates = || keys.known.iter().chain(keys.later).copied();
         let remedy = did_you_mean(name, candidates(), || format!("known here: {}", listed(keys.known.iter().copied())));
         self.report.fault(line, &self.place, format!("unknown key `{name}`"), remedy);
-    }
-
-    fn refuse_unless_default(&self, later: &LaterKey, value: &DeValue<'_>, line: usize) {
-        if later.default.holds(value) {
-            return;
-        }
-        let remedy = match later.default {
-            Until::Flag(_) => {
-                format!("write `{} = {}` or leave it out", later.name, later.default)
-            }
-            Until::Absent => "leave it out".to_owned(),
-        };
-        self.fault(line, format!("`{}` is not supported by this version yet", later.name), remedy);
     }
 
     pub fn fault(&self, line: usize, problem: impl Into<String>, remedy: impl Into<String>) {
@@ -161,6 +151,28 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// A date or a time with its offset, in quotes or as TOML writes it.
+    pub fn time(&self, key: &str, example: &str) -> Option<Found<DateTime<Utc>>> {
+        let found = self.find(key)?;
+        let text = match found.value {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(time) => time.to_string(),
+            other => {
+                self.wrong_type(found.line, key, "a date or time", other, example);
+                return None;
+            }
+        };
+        let time = parse_time(&text);
+        if time.is_none() {
+            self.fault(
+                found.line,
+                format!("`{key}` is `{text}`, which is neither a date nor a time with its offset"),
+                format!("write `{example}`, which begins at midnight UTC, or a time such as `2026-01-01T08:00:00Z`"),
+            );
+        }
+        time.map(|value| Found { value, line: found.line })
     }
 
     pub fn whole_number(&self, key: &str, example: &str) -> Option<Found<i64>> {

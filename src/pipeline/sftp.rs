@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use globset::GlobBuilder;
+use chrono::{DateTime, Utc};
 
 use super::durations::parse_duration;
-use super::later;
 use super::section::{Found, Keys, Section};
+use super::sftp_globs::{exclude, include};
 use super::sftp_login::{login, sftp_url};
-use super::{After, SftpSource, SftpUrl};
+use super::{After, Folders, SftpSource, SftpUrl};
 use crate::names::SourceName;
 
 const SFTP_KEYS: Keys = Keys {
@@ -22,11 +22,14 @@ const SFTP_KEYS: Keys = Keys {
         "passphrase",
         "include",
         "exclude",
+        "recursive",
+        "newer_than",
         "settle",
+        "done_marker",
         "after",
         "parallel",
     ],
-    later: later::SFTP,
+    later: &[],
 };
 
 const DEFAULT_SETTLE: Duration = Duration::from_secs(30);
@@ -75,15 +78,31 @@ fn source(section: &Section<'_>) -> Option<SftpSource> {
     let url = sftp_url(section);
     let host_keys = host_keys(section, url.as_ref());
     let login = login(section);
-    let include = globs(section, "include", "include = [\"*.csv\"]");
-    let exclude = globs(section, "exclude", "exclude = [\"*.part\"]");
+    let folders = folders(section);
+    let include = include(section, folders);
+    let exclude = exclude(section, folders);
+    let newer_than = newer_than(section);
     let settle = settle(section);
+    let done_marker = done_marker(section);
     let after = after(section, url.as_ref());
     let parallel = parallel(section);
     if section.report.count() > faults_before {
         return None;
     }
-    Some(SftpSource { name, url: url?, host_keys, login: login?, include, exclude, settle, after, parallel })
+    Some(SftpSource {
+        name,
+        url: url?,
+        host_keys,
+        login: login?,
+        include,
+        exclude,
+        folders,
+        newer_than,
+        done_marker,
+        settle,
+        after,
+        parallel,
+    })
 }
 
 fn source_name(section: &Section<'_>, written: Found<&str>) -> Option<SourceName> {
@@ -135,22 +154,34 @@ fn is_fingerprint(text: &str) -> bool {
     })
 }
 
-fn globs(section: &Section<'_>, key: &str, example: &str) -> Vec<String> {
-    let Some(written) = section.texts(key, example) else {
-        return Vec::new();
-    };
-    for glob in &written {
-        if glob.value.is_empty() {
-            section.fault(glob.line, format!("`{key}` holds an empty glob"), format!("write `{example}`"));
-        } else if let Err(error) = GlobBuilder::new(glob.value).literal_separator(true).build() {
-            let problem = format!("`{key}` holds `{}`, which is no glob: {}", glob.value, error.kind());
-            section.fault(glob.line, problem, "write a literal bracket or brace as `[[]` or `[{]`");
-        } else if key == "include" && glob.value.trim_start_matches("**/").contains('/') {
-            let problem = format!("`include` holds `{}`, but folders below the url's are not read", glob.value);
-            section.fault(glob.line, problem, "put the folder into `url`, in a source of its own");
-        }
+fn folders(section: &Section<'_>) -> Folders {
+    match section.flag("recursive", "recursive = true") {
+        Some(true) => Folders::Read,
+        Some(false) | None => Folders::Left,
     }
-    written.iter().map(|glob| glob.value.to_owned()).collect()
+}
+
+fn newer_than(section: &Section<'_>) -> Option<DateTime<Utc>> {
+    section.time("newer_than", "newer_than = \"2026-01-01\"").map(|time| time.value)
+}
+
+fn done_marker(section: &Section<'_>) -> Option<String> {
+    const EXAMPLE: &str = "done_marker = \".done\"";
+    let written = section.text("done_marker", EXAMPLE)?;
+    let problem = if written.value.is_empty() {
+        "`done_marker` is empty: every file would be its own marker".to_owned()
+    } else if written.value.contains('/') {
+        format!("`done_marker` is `{}`, but a marker lies beside its file", written.value)
+    } else if written.value.contains(['*', '?']) {
+        format!("`done_marker` is `{}`, which looks like a glob", written.value)
+    } else if written.value.chars().any(char::is_control) {
+        "`done_marker` holds a character that no name should have".to_owned()
+    } else {
+        return Some(written.value.to_owned());
+    };
+    let remedy = format!("write what is added to a file's name: with `{EXAMPLE}`, a.csv waits for a.csv.done");
+    section.fault(written.line, problem, remedy);
+    None
 }
 
 fn settle(section: &Section<'_>) -> Duration {

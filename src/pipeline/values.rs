@@ -2,22 +2,27 @@
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 use millrace_decode::contract::ValueRules;
+use millrace_decode::csv::CsvLayout;
 
 use super::Format;
 use super::faults::nearest;
 use super::format::FileFormat;
 use super::section::Section;
 
-/// `format` is `None` where it is at fault: then nothing is said that depends on it.
-pub(super) fn value_rules(feed: &Section<'_>, format: Option<FileFormat>, layout: Option<&Format>) -> ValueRules {
-    let defaults = match format {
+/// `file_format` and `format` are `None` where they are at fault: then nothing is said that depends on them.
+pub(super) fn value_rules(feed: &Section<'_>, file_format: Option<FileFormat>, format: Option<&Format>) -> ValueRules {
+    let defaults = match file_format {
         Some(FileFormat::Csv) | None => ValueRules::of_csv(),
         Some(FileFormat::Ndjson | FileFormat::Parquet) => ValueRules::default(),
     };
+    let decimal_separator = decimal_separator(feed).unwrap_or(defaults.decimal_separator);
+    if let Some(Format::Csv(layout)) = format {
+        check_separator(feed, decimal_separator, layout);
+    }
     ValueRules {
         null_values: null_values(feed).unwrap_or(defaults.null_values),
         timezone: timezone(feed).unwrap_or(defaults.timezone),
-        decimal_separator: decimal_separator(feed, layout).unwrap_or(defaults.decimal_separator),
+        decimal_separator,
     }
 }
 
@@ -29,26 +34,29 @@ fn null_values(feed: &Section<'_>) -> Option<Vec<String>> {
     Some(written.iter().map(|null| null.value.to_owned()).collect())
 }
 
-fn decimal_separator(feed: &Section<'_>, layout: Option<&Format>) -> Option<u8> {
+fn decimal_separator(feed: &Section<'_>) -> Option<u8> {
     const EXAMPLE: &str = "decimal_separator = \",\"";
-    let written = feed.text("decimal_separator", EXAMPLE);
-    let separator = match written.map(|written| (written.value, written.line)) {
-        None => b'.',
-        Some((".", _)) => b'.',
-        Some((",", _)) => b',',
-        Some((other, line)) => {
+    let written = feed.text("decimal_separator", EXAMPLE)?;
+    match written.value {
+        "." => Some(b'.'),
+        "," => Some(b','),
+        other => {
             let problem = format!("`decimal_separator` is `{other}`, but only a point or a comma can be one");
-            feed.fault(line, problem, format!("write `{EXAMPLE}` for 1,5 or leave it out for 1.5"));
-            return None;
+            feed.fault(written.line, problem, format!("write `{EXAMPLE}` for 1,5 or leave it out for 1.5"));
+            None
         }
+    }
+}
+
+/// A number's separator must not end its cell, nor open a quoted one.
+fn check_separator(feed: &Section<'_>, separator: u8, layout: &CsvLayout) {
+    let line_beside = |other: &str| match feed.has("decimal_separator") {
+        true => feed.line_of("decimal_separator"),
+        false => feed.line_of(other),
     };
-    let Some(Format::Csv(layout)) = layout else {
-        return Some(separator);
-    };
-    let line = written.map(|written| written.line);
     if layout.delimiter == separator {
         feed.fault(
-            line.unwrap_or_else(|| feed.line_of("delimiter")),
+            line_beside("delimiter"),
             "`decimal_separator` and `delimiter` are the same character",
             match separator {
                 b',' => "write the `delimiter` that parts the cells, mostly `delimiter = \";\"`",
@@ -57,12 +65,11 @@ fn decimal_separator(feed: &Section<'_>, layout: Option<&Format>) -> Option<u8> 
         );
     } else if layout.quote == Some(separator) {
         feed.fault(
-            line.unwrap_or_else(|| feed.line_of("quote")),
+            line_beside("quote"),
             "`decimal_separator` and `quote` are the same character",
             "write another `quote`, or `quote = \"\"` where no cell is quoted",
         );
     }
-    Some(separator)
 }
 
 fn timezone(feed: &Section<'_>) -> Option<Tz> {

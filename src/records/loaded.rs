@@ -16,6 +16,9 @@ pub struct LoadedMarker {
     pub blob: BlobName,
     pub etag: ETag,
     pub generation: i64,
+    /// The load that counts, whose files in `quarantine` and `curated` are to be kept. Markers of before had none.
+    #[serde(default)]
+    pub load_id: Option<String>,
     pub rows_read: i64,
     pub rows_rejected: i64,
     pub committed_at: DateTime<Utc>,

@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod dead_letters;
 pub mod key;
 pub mod landed;
+pub mod load_files;
 pub mod loaded;
 pub mod new_columns;
 pub mod pulled;

@@ -54,6 +54,18 @@ pub struct LandedFile {
     pub landed_at: DateTime<Utc>,
     /// What the feed declared when this record was written.
     pub at_source: AtSource,
+    /// The marker that said that the file was complete; it goes with its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_marker: Option<DoneMarker>,
+}
+
+/// A file beside a landed one, by which the partner said that that was complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoneMarker {
+    /// What its name adds to the file's.
+    pub suffix: String,
+    pub size_bytes: u64,
+    pub modified: DateTime<Utc>,
 }
 
 /// What a landing adds to what the listing told.
@@ -65,6 +77,7 @@ pub struct Landing {
     pub first_seen: DateTime<Utc>,
     pub landed_at: DateTime<Utc>,
     pub at_source: AtSource,
+    pub done_marker: Option<DoneMarker>,
 }
 
 #[derive(Serialize)]
@@ -72,6 +85,17 @@ struct LookBody<'a> {
     format: u32,
     path: &'a str,
     first_seen: DateTime<Utc>,
+}
+
+impl DoneMarker {
+    pub fn new(suffix: &str, version: FileVersion) -> Self {
+        let modified = DateTime::from_timestamp(version.modified, 0).unwrap_or_default();
+        DoneMarker { suffix: suffix.to_owned(), size_bytes: version.size_bytes, modified }
+    }
+
+    pub fn version(&self) -> FileVersion {
+        FileVersion { size_bytes: self.size_bytes, modified: self.modified.timestamp() }
+    }
 }
 
 impl LandedFile {
@@ -88,6 +112,7 @@ impl LandedFile {
             first_seen: landing.first_seen,
             landed_at: landing.landed_at,
             at_source: landing.at_source,
+            done_marker: landing.done_marker,
         }
     }
 
@@ -257,6 +282,7 @@ mod tests {
             first_seen: now,
             landed_at: now,
             at_source: AtSource::Move("/archive".into()),
+            done_marker: None,
         };
         LandedFile::new(&key, FileVersion { size_bytes: 7, modified: 1_700_000_000 }, landing)
     }

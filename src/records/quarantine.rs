@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::load_files;
 use crate::names::{BlobName, ETag};
 use crate::stations::containers::{Condition, Container, ContainerError, Upload};
 
@@ -33,10 +34,7 @@ struct Line<'a> {
 
 impl QuarantineWriter {
     pub fn new(container: &Container, blob: &BlobName, etag: &ETag, load_id: &str) -> Self {
-        let etag = etag.as_str().replace('/', "%2F");
-        let name = BlobName::new(format!("{blob}/{etag}.{load_id}.ndjson"))
-            .or_else(|_| BlobName::new(format!("long-names/{etag}.{load_id}.ndjson")))
-            .expect("an ETag and a load id are short");
+        let name = load_files::name(blob, etag, load_id, "ndjson");
         QuarantineWriter { container: container.clone(), name, upload: None, pending: Vec::new() }
     }
 

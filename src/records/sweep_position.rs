@@ -1,4 +1,4 @@
-//! Where the sweep stands in landing, `sweep/position`.
+//! Where the sweep stands: in landing, `sweep/position`; in `quarantine` and `curated`, `sweep/leftovers`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -38,4 +38,36 @@ pub async fn read(state: &Container) -> Result<SweepPosition, ContainerError> {
 
 pub async fn write(state: &Container, position: &SweepPosition) -> Result<(), ContainerError> {
     super::write(state, &name(), position).await
+}
+
+/// A round through the containers in which loads leave files, once a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftoversPosition {
+    pub round_began: DateTime<Utc>,
+    /// The last file that was looked at; empty at the beginning, `None` at the end.
+    pub quarantine: Option<String>,
+    pub curated: Option<String>,
+}
+
+impl LeftoversPosition {
+    pub fn begin(now: DateTime<Utc>) -> Self {
+        LeftoversPosition { round_began: now, quarantine: Some(String::new()), curated: Some(String::new()) }
+    }
+
+    pub fn is_round_over(&self) -> bool {
+        self.quarantine.is_none() && self.curated.is_none()
+    }
+}
+
+fn name_of_leftovers() -> BlobName {
+    BlobName::new("sweep/leftovers").expect("the name has 15 characters")
+}
+
+pub async fn read_leftovers(state: &Container) -> Result<LeftoversPosition, ContainerError> {
+    let never = LeftoversPosition { round_began: DateTime::UNIX_EPOCH, quarantine: None, curated: None };
+    Ok(super::read(state, &name_of_leftovers()).await?.unwrap_or(never))
+}
+
+pub async fn write_leftovers(state: &Container, position: &LeftoversPosition) -> Result<(), ContainerError> {
+    super::write(state, &name_of_leftovers(), position).await
 }

@@ -12,11 +12,12 @@ use futures::{StreamExt, TryStreamExt};
 use millrace::clock::Clock;
 use millrace::functions::pull::{PullReport, PullSource, PullStations, pull};
 use millrace::names::{BlobName, FeedName};
-use millrace::pipeline::{After, Login, SecretReference, SftpSource, SftpUrl};
+use millrace::pipeline::{After, Folders, Login, SecretReference, SftpSource, SftpUrl};
+use millrace::records::pulled::PulledKey;
 use millrace::stations::containers::{BlobFacts, Container, Containers, StorageLocation};
 use millrace::stations::sftp::{
-    Connector, EndpointLogin, READ_BYTES, RemoteBytes, RemoteFile, RemotePath, Sftp, SftpEndpoint, SftpError,
-    SshConnector,
+    Connector, EndpointLogin, PAGE_ENTRIES, READ_BYTES, RemoteBytes, RemoteEntry, RemoteFile, RemotePages, RemotePath,
+    Sftp, SftpEndpoint, SftpError, SshConnector,
 };
 use millrace::stations::share::DirectoryShare;
 use tokio::time::Instant;
@@ -44,8 +45,13 @@ async fn read_all(sftp: &dyn Sftp, file: &RemoteFile, offset: u64) -> Vec<u8> {
     blocks.concat()
 }
 
+async fn list(sftp: &dyn Sftp, directory: &Path) -> Result<Vec<RemoteEntry>, SftpError> {
+    let pages: Vec<Vec<RemoteEntry>> = sftp.list(&remote(directory)).await?.try_collect().await?;
+    Ok(pages.concat())
+}
+
 #[tokio::test]
-async fn the_client_lists_regular_files_only_whatever_their_names() {
+async fn the_client_tells_files_from_folders_and_links_whatever_their_names() {
     let Some(sshd) = Sshd::start() else { return };
     let out = sshd.out();
     let odd = std::ffi::OsStr::from_bytes(b"M\xfcnchen.csv");
@@ -57,19 +63,52 @@ async fn the_client_lists_regular_files_only_whatever_their_names() {
     std::os::unix::fs::symlink("/etc", out.join("etc")).unwrap();
     let sftp = SshConnector.connect(&sshd.endpoint()).await.unwrap();
 
-    let mut listed = sftp.list(&remote(&out)).await.unwrap();
-    listed.sort_by(|a, b| a.path.cmp(&b.path));
-    let names: Vec<&[u8]> = listed.iter().map(|file| file.path.name()).collect();
+    let listed = list(sftp.as_ref(), &out).await.unwrap();
+    let mut others = listed.clone();
+    others.retain(|entry| !matches!(entry, RemoteEntry::File(_)));
+    assert_eq!(others.len(), 3);
+    for expected in [
+        RemoteEntry::Directory(remote(&out.join("folder"))),
+        RemoteEntry::Link(remote(&out.join("link.csv"))),
+        RemoteEntry::Link(remote(&out.join("etc"))),
+    ] {
+        assert!(others.contains(&expected), "{others:?}");
+    }
+    let mut files: Vec<RemoteFile> = listed
+        .into_iter()
+        .filter_map(|entry| match entry {
+            RemoteEntry::File(file) => Some(file),
+            _ => None,
+        })
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let names: Vec<&[u8]> = files.iter().map(|file| file.path.name()).collect();
     assert_eq!(names, ["50%#1~ \u{fc}.csv".as_bytes(), odd.as_bytes(), b"plain.csv"]);
-    for file in &listed {
+    for file in &files {
         assert_eq!(sftp.stat(&file.path).await.unwrap().as_ref(), Some(file));
         assert_eq!(read_all(sftp.as_ref(), file, 3).await, b"tent");
     }
     for not_regular in ["folder", "link.csv", "nothing"] {
         assert_eq!(sftp.stat(&remote(&out.join(not_regular))).await.unwrap(), None, "{not_regular}");
     }
-    let missing = sftp.list(&remote(&out.join("missing"))).await.unwrap_err();
+    let missing = list(sftp.as_ref(), &out.join("missing")).await.unwrap_err();
     assert!(matches!(missing, SftpError::Gone { .. }), "{missing}");
+}
+
+#[tokio::test]
+async fn the_client_lists_many_files_page_by_page() {
+    let Some(sshd) = Sshd::start() else { return };
+    for number in 0..2 * PAGE_ENTRIES + 500 {
+        std::fs::write(sshd.out().join(format!("{number}.csv")), "").unwrap();
+    }
+    let sftp = SshConnector.connect(&sshd.endpoint()).await.unwrap();
+    let pages: Vec<Vec<RemoteEntry>> = sftp.list(&remote(&sshd.out())).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [PAGE_ENTRIES, PAGE_ENTRIES, 500]);
+
+    let mut given_up = sftp.list(&remote(&sshd.out())).await.unwrap();
+    given_up.next().await.unwrap().unwrap();
+    drop(given_up);
+    assert!(sftp.stat(&remote(&sshd.out().join("0.csv"))).await.unwrap().is_some(), "the session still serves");
 }
 
 #[tokio::test]
@@ -203,7 +242,7 @@ impl Connector for Breaking {
 
 #[async_trait]
 impl Sftp for BreakingSession {
-    async fn list(&self, directory: &RemotePath) -> Result<Vec<RemoteFile>, SftpError> {
+    async fn list(&self, directory: &RemotePath) -> Result<RemotePages, SftpError> {
         count(&self.calls_left, directory)?;
         self.session.list(directory).await
     }
@@ -258,6 +297,9 @@ impl Place {
             login: Login::Password(SecretReference { setting: "FLIGHTS_KEY".into() }),
             include: vec!["*.csv".into()],
             exclude: vec![],
+            folders: Folders::Left,
+            newer_than: None,
+            done_marker: None,
             settle: Duration::ZERO,
             after,
             parallel: 4,
@@ -313,6 +355,109 @@ async fn files_of_every_size_land_as_they_are_and_leave_their_source() {
         let again = place.tick().await;
         assert_eq!((again.sources[0].pulled, again.unfinished(), again.failed()), (0, 0, 0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn folders_are_read_and_links_in_them_are_not_followed() {
+    let Some(sshd) = Sshd::start() else { return };
+    let out = sshd.out();
+    let below = |path: &str| out.join(path);
+    for folder in ["2026/01", "old", "M\u{fc}nchen #1"] {
+        std::fs::create_dir_all(below(folder)).unwrap();
+    }
+    for path in ["top.csv", "2026/01/a.csv", "old/b.csv", "M\u{fc}nchen #1/50%~.csv", "2026/notes.txt"] {
+        write_with_time(&below(path), path.as_bytes(), 60);
+    }
+    std::os::unix::fs::symlink(&out, below("2026/circle")).unwrap();
+    std::os::unix::fs::symlink(below("top.csv"), below("2026/link.csv")).unwrap();
+    let archive = After::Move(below("archive").to_str().unwrap().to_owned());
+    for after in [After::Keep, archive] {
+        let mut place = Place::new(&sshd, after.clone(), Arc::new(SshConnector)).await;
+        let source = &mut place.sources[0].source;
+        source.folders = Folders::Read;
+        (source.include, source.exclude) = (vec!["**/*.csv".into()], vec!["old/**".into()]);
+        let report = place.tick().await;
+        assert_eq!((report.sources[0].pulled, report.failed()), (3, 0), "{report:?}");
+        for path in ["top.csv", "2026/01/a.csv", "M\u{fc}nchen #1/50%~.csv"] {
+            assert_eq!(place.body(&format!("flights/{path}")).await, path.as_bytes());
+            assert_eq!(below("archive").join(path).exists(), after != After::Keep);
+        }
+        assert_eq!(place.tick().await.sources[0].pulled, 0);
+    }
+    assert!(below("old/b.csv").exists() && below("2026/circle").is_symlink());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_and_its_done_marker_come_and_go_together() {
+    let Some(sshd) = Sshd::start() else { return };
+    let out = sshd.out();
+    let mut place = Place::new(&sshd, After::Delete, Arc::new(SshConnector)).await;
+    place.sources[0].source.done_marker = Some(".done".into());
+    write_with_time(&out.join("a.csv"), b"a", 60);
+    write_with_time(&out.join("b.csv"), b"b", 60);
+    write_with_time(&out.join("b.csv.done"), b"", 120);
+    let waiting = place.tick().await;
+    assert_eq!((waiting.sources[0].unmarked, waiting.sources[0].pulled, waiting.failed()), (2, 0, 0));
+    for name in ["a.csv.done", "b.csv.done"] {
+        write_with_time(&out.join(name), b"", 60);
+    }
+    let report = place.tick().await;
+    assert_eq!((report.sources[0].pulled, report.sources[0].finished, report.failed()), (2, 2, 0), "{report:?}");
+    assert_eq!(place.landed().await.len(), 2);
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_any_bytes_are_pulled_and_taken_away() {
+    let Some(sshd) = Sshd::start() else { return };
+    let out = sshd.out();
+    let longest = [b'x'; 255];
+    let names: [&[u8]; 12] = [
+        "50%#1~ \u{fc}.csv".as_bytes(),
+        b"M\xfcnchen.csv",
+        b"\xff\xfe",
+        b" blanks ",
+        b"quo\"te'd",
+        b"back\\slash?",
+        b"new\nline",
+        b"dots..",
+        b"%41",
+        b"Case",
+        b"case",
+        &longest,
+    ];
+    for name in names {
+        write_with_time(&out.join(std::ffi::OsStr::from_bytes(name)), name, 60);
+    }
+    let archive = out.join("archive");
+    let mut place = Place::new(&sshd, After::Move(archive.to_str().unwrap().to_owned()), Arc::new(SshConnector)).await;
+    place.sources[0].source.include = vec![];
+    let report = place.tick().await;
+    assert_eq!((report.sources[0].pulled, report.sources[0].finished, report.failed()), (12, 12, 0), "{report:?}");
+    for name in names {
+        let key = PulledKey::new(&place.sources[0].feed, None, name);
+        assert_eq!(place.body(key.landing_blob().unwrap().as_str()).await, name);
+        assert!(archive.join(std::ffi::OsStr::from_bytes(name)).exists(), "{}", String::from_utf8_lossy(name));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_only_account_lands_its_files_and_says_why_they_stay() {
+    let Some(sshd) = Sshd::start_read_only() else { return };
+    for number in 0..3 {
+        write_with_time(&sshd.out().join(format!("{number}.csv")), b"x", 60);
+    }
+    let mut place = Place::new(&sshd, After::Delete, Arc::new(SshConnector)).await;
+    place.sources[0].source.parallel = 1;
+    for pulled in [3, 0] {
+        let report = place.tick().await;
+        assert_eq!((report.sources[0].pulled, report.failed()), (pulled, 1), "{report:?}");
+        let message = &report.sources[0].failures[0].message;
+        assert!(message.contains("`after = \"delete\"` is not allowed: ask the partner"), "{message}");
+    }
+    place.sources[0].source.after = After::Keep;
+    let report = place.tick().await;
+    assert_eq!((report.sources[0].known, report.failed()), (3, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

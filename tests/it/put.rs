@@ -12,15 +12,15 @@ use crate::flights::{FILES, assert_same_summaries, text_of, truth};
 use crate::support::{Place, Running, wait_for};
 
 /// `millrace dev`, and how to log in to its server.
-struct Dev {
-    place: Place,
+pub struct Dev {
+    pub place: Place,
     _process: Running,
     port: String,
     password: String,
 }
 
 impl Dev {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let place = Place::new();
         let mut process = place.dev().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();

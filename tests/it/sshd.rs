@@ -32,6 +32,15 @@ pub const PASSPHRASE: &str = "open sesame";
 impl Sshd {
     /// `None`, said loudly, where OpenSSH's server is not installed.
     pub fn start() -> Option<Sshd> {
+        Sshd::start_with("internal-sftp")
+    }
+
+    /// One whose account may read and do nothing else.
+    pub fn start_read_only() -> Option<Sshd> {
+        Sshd::start_with("internal-sftp -R")
+    }
+
+    fn start_with(subsystem: &str) -> Option<Sshd> {
         if !Path::new(SSHD).exists() {
             eprintln!("SKIPPED: there is no {SSHD}. To run this test: apt-get install openssh-server");
             return None;
@@ -54,7 +63,7 @@ impl Sshd {
         // A free port may be taken by another test before sshd binds it.
         for _ in 0..5 {
             let port = free_port();
-            std::fs::write(at("config"), config(directory.path(), port)).expect("config");
+            std::fs::write(at("config"), config(directory.path(), port, subsystem)).expect("config");
             let log = std::fs::File::create(at("log")).expect("log");
             let mut process = Command::new(SSHD)
                 .args(["-D", "-e", "-f"])
@@ -118,13 +127,13 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-fn config(directory: &Path, port: u16) -> String {
+fn config(directory: &Path, port: u16, subsystem: &str) -> String {
     let directory = directory.display();
     let host_keys: String = HOST_KEY_TYPES.iter().map(|kind| format!("HostKey {directory}/host_{kind}\n")).collect();
     format!(
         "Port {port}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile {directory}/authorized_keys\n\
          PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-         PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\nSubsystem sftp internal-sftp\n"
+         PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\nSubsystem sftp {subsystem}\n"
     )
 }
 

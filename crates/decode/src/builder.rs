@@ -4,6 +4,7 @@
 
 use crate::columns::{ColumnValues, StringView, Values};
 use crate::contract::ColumnType;
+use crate::values::decimal::parse_decimal;
 use crate::values::{Form, Misfit, check_json, number, parse_bool, trim};
 
 /// One column under construction.
@@ -80,6 +81,32 @@ impl<'f> ColumnBuilder<'f> {
             Values::Bool(values) => values.push(parse_bool(trim(&chunk[start..end]))?),
             Values::Date(values) => values.push(self.form.date(trim(&chunk[start..end]))?),
             Values::Timestamp(values) => values.push(self.form.timestamp(trim(&chunk[start..end]))?),
+        }
+        Ok(())
+    }
+
+    /// Takes a JSON value other than null by its text, as it stands from `start` to `end` in the chunk.
+    pub fn push_json(&mut self, chunk: &[u8], start: usize, end: usize) -> Result<(), Misfit> {
+        let Values::String { views, .. } = &mut self.values else {
+            return Err(Misfit::Form);
+        };
+        views.push(StringView::new(chunk, start, end, 0));
+        Ok(())
+    }
+
+    /// Takes a JSON number. Its point is a point, whatever texts have, and it is a time only where a format reads it.
+    #[inline]
+    pub fn push_number(&mut self, chunk: &[u8], start: usize, end: usize) -> Result<(), Misfit> {
+        let text = &chunk[start..end];
+        match &mut self.values {
+            Values::Int64(values) => values.push(number::parse_int64(text)?),
+            Values::Float64(values) => values.push(number::parse_float64(text, b'.')?),
+            Values::Decimal(values) => values.push(parse_decimal(text, self.form.decimal_type(), b'.')?),
+            Values::Bool(values) => values.push(parse_bool(text)?),
+            Values::Date(values) if self.form.has_format() => values.push(self.form.date(text)?),
+            Values::Timestamp(values) if self.form.has_format() => values.push(self.form.timestamp(text)?),
+            Values::Date(_) | Values::Timestamp(_) => return Err(Misfit::Form),
+            Values::String { .. } => return self.push_json(chunk, start, end),
         }
         Ok(())
     }

@@ -15,9 +15,16 @@ pub struct DecodedChunk {
     pub columns: Vec<ColumnValues>,
     /// Sorted by row.
     pub bad: Vec<BadRow>,
+    /// Keys of the chunk's objects that the contract does not name, sorted, each once: the first
+    /// [`DecodedChunk::MAX_UNKNOWN_KEYS`] that were met, very long ones shortened. Only of NDJSON, where each row says
+    /// its own keys.
+    pub unknown_keys: Vec<String>,
 }
 
 impl DecodedChunk {
+    /// How many unknown keys are named.
+    pub const MAX_UNKNOWN_KEYS: usize = 100;
+
     /// How many rows each column holds.
     pub fn good_row_count(&self) -> usize {
         self.row_count as usize - self.bad.len()
@@ -182,7 +189,8 @@ mod tests {
     #[test]
     fn a_column_index_skips_the_bad_rows() {
         let bad = [0, 3, 4].map(|row| BadRow { row, raw: Vec::new(), reason: String::new() }).to_vec();
-        let chunk = DecodedChunk { bytes: Bytes::new(), row_count: 7, columns: Vec::new(), bad };
+        let chunk =
+            DecodedChunk { bytes: Bytes::new(), row_count: 7, columns: Vec::new(), bad, unknown_keys: Vec::new() };
         assert_eq!(chunk.good_row_count(), 4);
         assert_eq!([0, 1, 2, 3].map(|index| chunk.row_of(index)), [1, 2, 5, 6]);
     }

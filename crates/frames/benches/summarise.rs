@@ -138,12 +138,7 @@ fn columns() -> Vec<ContractColumn> {
         ("amount", ColumnType::Int64),
         ("price", ColumnType::Float64),
     ]
-    .map(|(name, column_type)| ContractColumn {
-        name: name.to_owned(),
-        from: name.to_owned(),
-        column_type,
-        required: true,
-    })
+    .map(|(name, column_type)| ContractColumn::new(name, column_type))
     .to_vec()
 }
 
@@ -186,6 +181,7 @@ fn chunk(rows: usize, seed: u64) -> DecodedChunk {
             all(Values::Float64(prices)),
         ],
         bad: Vec::new(),
+        unknown_keys: Vec::new(),
     }
 }
 

@@ -13,6 +13,9 @@ fn row() -> TestRow {
         d: Some(15_706),
         // 2013-01-01T05:06:07.123456Z
         t: Some(15_706 * 86_400_000_000 + 18_367_123_456),
+        m: Some(-1250),
+        w: Some(105_000),
+        j: Some("{\"a\": 1}".to_owned()),
     }
 }
 
@@ -83,6 +86,8 @@ fn strings_agree() {
         ("s ILIKE 'H%'", Value::Bool(true)),
         ("s IN ('a', 'héllo Wörld')", Value::Bool(true)),
         ("s < 'i'", Value::Bool(true)),
+        ("j LIKE '%\"a\"%'", Value::Bool(true)),
+        ("j", text("{\"a\": 1}")),
         ("CAST(i AS STRING)", text("-7")),
         ("CAST(b AS STRING)", text("true")),
         ("CAST(d AS STRING)", text("2013-01-01")),

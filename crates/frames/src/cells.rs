@@ -1,8 +1,9 @@
 //! The running values of one measure, one for each group.
 //!
-//! Integer sums are made in 128 bits. Float sums carry what rounding lost (Neumaier), so that the order and the cuts of
+//! Integer sums are made in 128 bits, decimal ones in more. Float sums carry what rounding lost (Neumaier), so that the order and the cuts of
 //! the rows show only far below 1e-9, even where large values cancel.
 
+use crate::decimal::ExactSum;
 use crate::part::Value;
 use crate::plan::{AggregateCall, MeasureType, Merge};
 use crate::view::{ColumnView, ValuesView};
@@ -15,8 +16,10 @@ pub(crate) enum Cells {
     Count(Vec<u64>),
     IntSum(Vec<Option<i128>>),
     FloatSum(Vec<Option<FloatSum>>),
+    DecimalSum { scale: u8, values: Vec<Option<ExactSum>> },
     IntExtreme { merge: Merge, values: Vec<Option<i64>> },
     FloatExtreme { merge: Merge, values: Vec<Option<f64>> },
+    DecimalExtreme { merge: Merge, scale: u8, values: Vec<Option<i128>> },
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +41,7 @@ impl FloatSum {
     }
 }
 
-/// A sum left 128 bits, or its column's type.
+/// A sum left 128 bits, or what its column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
@@ -47,9 +50,15 @@ impl Cells {
         match (call, measure_type) {
             (AggregateCall::CountRows | AggregateCall::Count(_), _) => Cells::Count(Vec::new()),
             (AggregateCall::Sum(_), MeasureType::Float64) => Cells::FloatSum(Vec::new()),
+            (AggregateCall::Sum(_), MeasureType::Decimal { scale, .. }) => {
+                Cells::DecimalSum { scale, values: Vec::new() }
+            }
             (AggregateCall::Sum(_), _) => Cells::IntSum(Vec::new()),
             (AggregateCall::Min(_) | AggregateCall::Max(_), MeasureType::Float64) => {
                 Cells::FloatExtreme { merge: call.merge(), values: Vec::new() }
+            }
+            (AggregateCall::Min(_) | AggregateCall::Max(_), MeasureType::Decimal { scale, .. }) => {
+                Cells::DecimalExtreme { merge: call.merge(), scale, values: Vec::new() }
             }
             (AggregateCall::Min(_) | AggregateCall::Max(_), _) => {
                 Cells::IntExtreme { merge: call.merge(), values: Vec::new() }
@@ -62,8 +71,10 @@ impl Cells {
             Cells::Count(cells) => cells.resize(groups, 0),
             Cells::IntSum(cells) => cells.resize(groups, None),
             Cells::FloatSum(cells) => cells.resize(groups, None),
+            Cells::DecimalSum { values, .. } => values.resize(groups, None),
             Cells::IntExtreme { values, .. } => values.resize(groups, None),
             Cells::FloatExtreme { values, .. } => values.resize(groups, None),
+            Cells::DecimalExtreme { values, .. } => values.resize(groups, None),
         }
     }
 
@@ -76,7 +87,8 @@ impl Cells {
         }
     }
 
-    /// Folds a column in: row i belongs to group `group_of_row[i]`. Fewer than 2^32 rows, so no sum can leave 128 bits.
+    /// Folds a column in: row i belongs to group `group_of_row[i]`. Fewer than 2^32 rows, so no sum of int64 can
+    /// leave 128 bits.
     pub(crate) fn fold(&mut self, group_of_row: &[u32], column: &ColumnView) {
         let rows = || {
             group_of_row
@@ -93,14 +105,20 @@ impl Cells {
             (Cells::FloatSum(cells), ValuesView::Float64(numbers)) => {
                 rows().for_each(|(row, group)| cells[group].get_or_insert_default().add(numbers[row]));
             }
+            (Cells::DecimalSum { values, .. }, ValuesView::Decimal(units)) => {
+                rows().for_each(|(row, group)| values[group].get_or_insert_default().add(units[row]));
+            }
             (Cells::IntExtreme { merge, values }, ValuesView::Int64(numbers)) => {
-                rows().for_each(|(row, group)| keep_int(*merge, &mut values[group], numbers[row]));
+                rows().for_each(|(row, group)| keep(*merge, &mut values[group], numbers[row]));
             }
             (Cells::IntExtreme { merge, values }, ValuesView::Date(days)) => {
-                rows().for_each(|(row, group)| keep_int(*merge, &mut values[group], i64::from(days[row])));
+                rows().for_each(|(row, group)| keep(*merge, &mut values[group], i64::from(days[row])));
             }
             (Cells::FloatExtreme { merge, values }, ValuesView::Float64(numbers)) => {
                 rows().for_each(|(row, group)| keep_float(*merge, &mut values[group], numbers[row]));
+            }
+            (Cells::DecimalExtreme { merge, values, .. }, ValuesView::Decimal(units)) => {
+                rows().for_each(|(row, group)| keep(*merge, &mut values[group], units[row]));
             }
             _ => unreachable!("`Summariser::new` compared the plan's types with those of its expressions"),
         }
@@ -128,11 +146,17 @@ impl Cells {
                     cell.lost += sum.lost;
                 }
             }
+            (Cells::DecimalSum { values, .. }, Cells::DecimalSum { values: others, .. }) => {
+                present(others).for_each(|(group, sum)| values[here(group)].get_or_insert_default().add_sum(sum));
+            }
             (Cells::IntExtreme { merge, values }, Cells::IntExtreme { values: others, .. }) => {
-                present(others).for_each(|(group, value)| keep_int(*merge, &mut values[here(group)], value));
+                present(others).for_each(|(group, value)| keep(*merge, &mut values[here(group)], value));
             }
             (Cells::FloatExtreme { merge, values }, Cells::FloatExtreme { values: others, .. }) => {
                 present(others).for_each(|(group, value)| keep_float(*merge, &mut values[here(group)], value));
+            }
+            (Cells::DecimalExtreme { merge, values, .. }, Cells::DecimalExtreme { values: others, .. }) => {
+                present(others).for_each(|(group, value)| keep(*merge, &mut values[here(group)], value));
             }
             _ => unreachable!("`Part::merge` compared the plans"),
         }
@@ -151,6 +175,11 @@ impl Cells {
                 Some(sum) if sum.is_finite() => Ok(Value::Float64(sum)),
                 Some(_) => Err(TooLarge),
             },
+            Cells::DecimalSum { scale, values } => match values[group].map(ExactSum::total) {
+                None => Ok(Value::Null),
+                Some(Some(units)) => Ok(Value::Decimal { units, scale: *scale }),
+                Some(None) => Err(TooLarge),
+            },
             Cells::IntExtreme { values, .. } => Ok(match (values[group], measure_type) {
                 (None, _) => Value::Null,
                 (Some(days), MeasureType::Date) => Value::Date(i32::try_from(days).map_err(|_| TooLarge)?),
@@ -158,6 +187,9 @@ impl Cells {
                 (Some(number), _) => Value::Int64(number),
             }),
             Cells::FloatExtreme { values, .. } => Ok(values[group].map_or(Value::Null, Value::Float64)),
+            Cells::DecimalExtreme { scale, values, .. } => {
+                Ok(values[group].map_or(Value::Null, |units| Value::Decimal { units, scale: *scale }))
+            }
         }
     }
 }
@@ -167,7 +199,7 @@ fn present<T>(cells: Vec<Option<T>>) -> impl Iterator<Item = (usize, T)> {
 }
 
 #[inline]
-fn keep_int(merge: Merge, cell: &mut Option<i64>, value: i64) {
+fn keep<T: Ord + Copy>(merge: Merge, cell: &mut Option<T>, value: T) {
     let kept = cell.map_or(value, |held| if merge == Merge::Min { held.min(value) } else { held.max(value) });
     *cell = Some(kept);
 }

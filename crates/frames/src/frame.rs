@@ -6,21 +6,29 @@
 
 use bytes::Bytes;
 use millrace_decode::columns::{ColumnValues, DecodedChunk, StringView, Values};
+use millrace_decode::contract::{ColumnType, DecimalType};
 use polars::prelude::*;
 use polars_arrow::array::{BooleanArray, PrimitiveArray, Utf8ViewArray, View};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::ArrowDataType;
 use polars_buffer::Buffer;
 
-/// The columns at `wanted` (position and name), in that order.
-pub(crate) fn frame_of(chunk: &DecodedChunk, wanted: &[(usize, PlSmallStr)]) -> PolarsResult<DataFrame> {
-    let columns =
-        wanted.iter().map(|(position, name)| series_of(chunk, *position, name.clone()).into_column()).collect();
+/// A column of the chunk that an expression reads.
+pub(crate) struct Wanted {
+    pub(crate) position: usize,
+    pub(crate) name: PlSmallStr,
+    pub(crate) column_type: ColumnType,
+}
+
+/// The wanted columns, in that order.
+pub(crate) fn frame_of(chunk: &DecodedChunk, wanted: &[Wanted]) -> PolarsResult<DataFrame> {
+    let columns = wanted.iter().map(|column| series_of(chunk, column).into_column()).collect();
     DataFrame::new(chunk.good_row_count(), columns)
 }
 
-fn series_of(chunk: &DecodedChunk, position: usize, name: PlSmallStr) -> Series {
-    let ColumnValues { values, validity } = &chunk.columns[position];
+fn series_of(chunk: &DecodedChunk, wanted: &Wanted) -> Series {
+    let name = wanted.name.clone();
+    let ColumnValues { values, validity } = &chunk.columns[wanted.position];
     let rows = chunk.good_row_count();
     let validity = validity.as_ref().map(|bits| Bitmap::from_u8_slice(bits, rows));
     match values {
@@ -29,6 +37,15 @@ fn series_of(chunk: &DecodedChunk, position: usize, name: PlSmallStr) -> Series 
         }
         Values::Int64(numbers) => Int64Chunked::with_chunk(name, primitive(numbers, validity)).into_series(),
         Values::Float64(numbers) => Float64Chunked::with_chunk(name, primitive(numbers, validity)).into_series(),
+        Values::Decimal(units) => {
+            let (precision, scale) = match wanted.column_type {
+                ColumnType::Decimal(DecimalType { precision, scale }) => (precision, scale),
+                _ => unreachable!("the chunk was decoded by the columns that `Summariser::new` was given"),
+            };
+            Int128Chunked::with_chunk(name, primitive(units, validity))
+                .into_decimal_unchecked(usize::from(precision), usize::from(scale))
+                .into_series()
+        }
         Values::Bool(flags) => {
             let bits = Bitmap::from_iter(flags.iter().copied());
             BooleanChunked::with_chunk(name, BooleanArray::new(ArrowDataType::Boolean, bits, validity)).into_series()

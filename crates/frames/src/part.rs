@@ -1,12 +1,13 @@
 //! What one unit contributes to one summary.
 //!
-//! Merging is associative and commutative: integers are exact, floats agree within 1e-9 relative. Memory is
+//! Merging is associative and commutative: integers and decimals are exact, floats agree within 1e-9 relative. Memory is
 //! proportional to the number of groups.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::cells::Cells;
+use crate::decimal;
 use crate::groups::Groups;
 use crate::plan::{KeyType, MeasureType, SummaryPlan, SummaryRole};
 
@@ -17,6 +18,11 @@ pub enum Value {
     Null,
     Int64(i64),
     Float64(f64),
+    /// `units` of 10^-`scale`; see [`crate::decimal::to_text`].
+    Decimal {
+        units: i128,
+        scale: u8,
+    },
     Text(String),
     Bool(bool),
     /// Days since 1970-01-01.
@@ -38,7 +44,7 @@ pub struct Overflow {
     pub measure: String,
     /// The key's values, separated by commas.
     pub key: String,
-    /// "int64" or "float64".
+    /// "int64", "float64" or "38 digits".
     pub beyond: &'static str,
 }
 
@@ -78,7 +84,11 @@ impl Shape {
 
     fn overflow(&self, measure: usize, key: &[u8]) -> Overflow {
         let (name, measure_type) = self.measures().nth(measure).expect("a part has as many cells as its plan measures");
-        let beyond = if measure_type == MeasureType::Float64 { "float64" } else { "int64" };
+        let beyond = match measure_type {
+            MeasureType::Float64 => "float64",
+            MeasureType::Decimal { .. } => "38 digits",
+            MeasureType::Int64 | MeasureType::Date | MeasureType::Timestamp => "int64",
+        };
         let key = unpack(key, self.key_types()).iter().map(show).collect::<Vec<_>>().join(", ");
         Overflow { table: self.plan.table.clone(), measure: name.to_owned(), key, beyond }
     }
@@ -139,8 +149,8 @@ impl Part {
         Ok(())
     }
 
-    /// The rows, sorted by their keys in the order of the plan (text by its bytes). Sums beyond int64 or float64 are
-    /// refused.
+    /// The rows, sorted by their keys in the order of the plan (text by its bytes). Sums beyond int64,
+    /// float64 or 38 digits are refused.
     pub fn into_rows(self) -> Result<Vec<Row>, Overflow> {
         let mut keyed: Vec<(Vec<Value>, usize)> =
             (0..self.len()).map(|group| (unpack(self.groups.key(group), self.shape.key_types()), group)).collect();
@@ -202,7 +212,9 @@ fn compare_values(left: &Value, right: &Value) -> Ordering {
         (Value::Int64(a), Value::Int64(b)) | (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
         (Value::Date(a), Value::Date(b)) => a.cmp(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        _ => unreachable!("the keys of one plan have one type in each position, and none is null or a float"),
+        _ => {
+            unreachable!("the keys of one plan have one type in each position, and none is null, a float or a decimal")
+        }
     }
 }
 
@@ -211,6 +223,7 @@ fn show(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Int64(number) => number.to_string(),
         Value::Float64(number) => number.to_string(),
+        Value::Decimal { units, scale } => decimal::to_text(*units, *scale),
         Value::Text(text) => format!("'{text}'"),
         Value::Bool(flag) => flag.to_string(),
         Value::Date(days) => format!("day {days} since 1970-01-01"),

@@ -1,5 +1,7 @@
 //! What a summary is, once its SQL is checked: keys, measures and how they merge.
 
+use std::fmt;
+
 /// A `[[summary]]` whose SQL was taken apart, before its types are known. Expressions are SQL over the contract's
 /// columns, without aliases.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +101,26 @@ pub enum MeasureType {
     /// Counts, and sums, minima and maxima of int64. Sums are made in 128 bits and refused beyond 64.
     Int64,
     Float64,
+    /// Minima and maxima of a decimal, and its sums, which are refused beyond 38 digits.
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     Date,
     Timestamp,
+}
+
+/// As pipeline.toml writes the type of a column: `int64`, `decimal(38,2)`.
+impl fmt::Display for MeasureType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MeasureType::Int64 => f.write_str("int64"),
+            MeasureType::Float64 => f.write_str("float64"),
+            MeasureType::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+            MeasureType::Date => f.write_str("date"),
+            MeasureType::Timestamp => f.write_str("timestamp"),
+        }
+    }
 }
 
 impl SummaryColumn {

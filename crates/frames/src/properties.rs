@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::part::{Part, Row, Value};
 use crate::plan::{AggregateCall, SummaryPlan};
-use crate::testing::{TestRow, chunk_of, count, ints, key, measure, plan, summarise, summariser};
+use crate::testing::{TestRow, chunk_of, count, decimals, ints, key, measure, plan, summarise, summariser};
 
 fn the_plan() -> SummaryPlan {
     let over = |column: &str| column.to_owned();
@@ -22,12 +22,19 @@ fn the_plan() -> SummaryPlan {
             measure("most", AggregateCall::Max(over("i"))),
             measure("first", AggregateCall::Min(over("d"))),
             measure("last", AggregateCall::Max(over("t"))),
+            measure("paid", AggregateCall::Sum(over("m"))),
+            measure("taxed", AggregateCall::Sum(over("m * 1.19 - i"))),
+            measure("cheapest", AggregateCall::Min(over("w"))),
+            measure("dearest", AggregateCall::Max(over("CASE WHEN m > 10.5 THEN m END"))),
         ],
         Some("b IS NULL OR b"),
     )
 }
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// The first units beyond decimal(18,2), and beyond any decimal.
+const MOST_M: i128 = 10_i128.pow(18);
+const MOST: i128 = 10_i128.pow(38);
 
 /// The same by a loop over the rows, with no chunks and no parts.
 fn plainly(rows: &[TestRow]) -> Vec<Row> {
@@ -45,6 +52,10 @@ fn plainly(rows: &[TestRow]) -> Vec<Row> {
         .map(|((name, day), rows)| {
             let ints: Vec<i64> = rows.iter().filter_map(|row| row.i).collect();
             let floats: Vec<f64> = rows.iter().filter_map(|row| row.f).collect();
+            let paid: Vec<i128> = rows.iter().filter_map(|row| row.m).collect();
+            let taxed = rows.iter().filter_map(|row| Some(row.m? * 119 - i128::from(row.i?) * 10_000));
+            let taxed = taxed.reduce(|sum, units| sum + units);
+            let decimal = |units: Option<i128>, scale: u8| or_null(units.map(|units| Value::Decimal { units, scale }));
             let some = |is_empty: bool, value: Value| if is_empty { Value::Null } else { value };
             vec![
                 Value::Text(name),
@@ -57,6 +68,10 @@ fn plainly(rows: &[TestRow]) -> Vec<Row> {
                 or_null(ints.iter().copied().max().map(Value::Int64)),
                 or_null(rows.iter().filter_map(|row| row.d).min().map(Value::Date)),
                 or_null(rows.iter().filter_map(|row| row.t).max().map(Value::Timestamp)),
+                decimal((!paid.is_empty()).then(|| paid.iter().sum()), 2),
+                decimal(taxed, 4),
+                decimal(rows.iter().filter_map(|row| row.w).min(), 4),
+                decimal(paid.iter().copied().filter(|units| *units > 1050).max(), 2),
             ]
         })
         .collect()
@@ -80,8 +95,10 @@ fn any_row() -> impl Strategy<Value = TestRow> {
         prop::option::of(any::<bool>()),
         prop::option::of(-3i32..3),
         prop::option::weighted(0.9, -2 * MICROS_PER_DAY..2 * MICROS_PER_DAY),
+        prop::option::of(prop_oneof![1 - MOST_M..MOST_M, -2_000..2_000_i128]),
+        prop::option::of(1 - MOST..MOST),
     )
-        .prop_map(|(s, i, f, b, d, t)| TestRow { s: s.map(str::to_owned), i, f, b, d, t })
+        .prop_map(|(s, i, f, b, d, t, m, w)| TestRow { s: s.map(str::to_owned), i, f, b, d, t, m, w, j: None })
 }
 
 proptest! {
@@ -133,6 +150,50 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a_decimal_sum_is_exact_or_refused(
+        units in prop::collection::vec(prop_oneof![1 - MOST..MOST, Just(MOST - 1), Just(1 - MOST)], 1..20),
+        cut in 0usize..20,
+    ) {
+        let plan = plan(vec![key("k", "'all'"), measure("total", AggregateCall::Sum("w".to_owned()))], None);
+        let (left, right) = units.split_at(cut.min(units.len()));
+        let part = |units: &[i128]| summarise(&decimals(units), &[], std::slice::from_ref(&plan)).parts.remove(0);
+        let mut merged = part(left);
+        merged.merge(part(right)).unwrap();
+        // In two halves of nineteen digits, which 128 bits sum without loss.
+        let half = 10_i128.pow(19);
+        let low: i128 = units.iter().map(|units| units % half).sum();
+        let high = units.iter().map(|units| units / half).sum::<i128>() + low / half;
+        let exact = high.checked_mul(half).and_then(|high| high.checked_add(low % half));
+        match exact.filter(|sum| sum.unsigned_abs() < MOST.unsigned_abs()) {
+            Some(units) => {
+                let total = Value::Decimal { units, scale: 4 };
+                prop_assert_eq!(&merged.into_rows().unwrap()[0][1], &total);
+            }
+            None => {
+                let error = merged.into_rows().unwrap_err();
+                prop_assert_eq!((error.measure.as_str(), error.key.as_str(), error.beyond), ("total", "'all'", "38 digits"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_decimal_sum_may_pass_the_limit_on_its_way() {
+    let plan = plan(vec![key("k", "'all'"), measure("total", AggregateCall::Sum("w".to_owned()))], None);
+    let most = MOST - 1;
+    let rows = decimals(&[most, most, most, -most, -most, -most, 7]);
+    let part = |rows: &[TestRow]| summarise(rows, &[], std::slice::from_ref(&plan)).parts.remove(0);
+    let seven = [[Value::Text("all".to_owned()), Value::Decimal { units: 7, scale: 4 }]];
+    assert_eq!(part(&rows).into_rows().unwrap(), seven);
+    let mut merged = part(&rows[..3]);
+    assert_eq!(
+        merged.clone().into_rows().unwrap_err().to_string(),
+        "measure `total` of summary `days` is beyond 38 digits at key ('all'); sum a smaller unit or cast to DOUBLE"
+    );
+    merged.merge(part(&rows[3..])).unwrap();
+    assert_eq!(merged.into_rows().unwrap(), seven);
 }
 
 #[test]

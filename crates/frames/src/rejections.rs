@@ -121,8 +121,11 @@ fn a_measure_of_only_nulls_is_null_and_counts_nothing() {
         measure("total", AggregateCall::Sum(over())),
         measure("least", AggregateCall::Min(over())),
         measure("last", AggregateCall::Max("t".to_owned())),
+        measure("paid", AggregateCall::Sum("m".to_owned())),
+        measure("cheapest", AggregateCall::Min("m + w".to_owned())),
     ];
-    let row = [text("a"), Value::Int64(2), Value::Int64(0), Value::Null, Value::Null, Value::Null];
+    let mut row = vec![text("a"), Value::Int64(2), Value::Int64(0)];
+    row.resize(8, Value::Null);
     assert_eq!(rows_of(&texts(&["a", "a"]), &plan(columns, None)), [row]);
 }
 

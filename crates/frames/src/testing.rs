@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 use millrace_decode::columns::{BadRow, ColumnValues, DecodedChunk, StringView, Values};
-use millrace_decode::contract::{Column, ColumnType};
+use millrace_decode::contract::{Column, ColumnType, DecimalType};
 
 use crate::part::{Row, Value};
 use crate::plan::{AggregateCall, DraftColumn, DraftRole, SummaryDraft, SummaryPlan};
 use crate::summarise::{ChunkSummary, Rule, Summariser};
 use crate::typing::type_summary;
 
-/// Columns `s` string, `i` int64, `f` float64, `b` bool, `d` date, `t` timestamp.
+/// Columns `s` string, `i` int64, `f` float64, `b` bool, `d` date, `t` timestamp, `m` decimal(18,2), `w` decimal(38,4),
+/// `j` json.
 pub(crate) fn contract() -> Vec<Column> {
     [
         ("s", ColumnType::String),
@@ -18,8 +19,11 @@ pub(crate) fn contract() -> Vec<Column> {
         ("b", ColumnType::Bool),
         ("d", ColumnType::Date),
         ("t", ColumnType::Timestamp),
+        ("m", ColumnType::Decimal(DecimalType { precision: 18, scale: 2 })),
+        ("w", ColumnType::Decimal(DecimalType { precision: 38, scale: 4 })),
+        ("j", ColumnType::Json),
     ]
-    .map(|(name, column_type)| Column { name: name.to_owned(), from: name.to_owned(), column_type, required: true })
+    .map(|(name, column_type)| Column::new(name, column_type))
     .to_vec()
 }
 
@@ -32,10 +36,19 @@ pub(crate) struct TestRow {
     pub(crate) b: Option<bool>,
     pub(crate) d: Option<i32>,
     pub(crate) t: Option<i64>,
+    /// In hundredths.
+    pub(crate) m: Option<i128>,
+    /// In ten-thousandths.
+    pub(crate) w: Option<i128>,
+    pub(crate) j: Option<String>,
 }
 
 pub(crate) fn texts(texts: &[&str]) -> Vec<TestRow> {
     texts.iter().map(|text| TestRow { s: Some((*text).to_owned()), ..TestRow::default() }).collect()
+}
+
+pub(crate) fn decimals(units: &[i128]) -> Vec<TestRow> {
+    units.iter().map(|units| TestRow { w: Some(*units), ..TestRow::default() }).collect()
 }
 
 pub(crate) fn ints(ints: &[i64]) -> Vec<TestRow> {
@@ -46,27 +59,33 @@ pub(crate) fn ints(ints: &[i64]) -> Vec<TestRow> {
 pub(crate) fn chunk_of(rows: &[TestRow]) -> DecodedChunk {
     let mut bytes = b"header,of,the,file\n".to_vec();
     let mut unescaped = Vec::new();
-    let views = rows
-        .iter()
-        .map(|row| match row.s.as_deref() {
+    let mut views = |text: fn(&TestRow) -> Option<&str>| {
+        let views = rows.iter().map(|row| match text(row) {
             None => StringView::default(),
             Some(text) if text.contains('"') => view(text, 1, &mut unescaped),
             Some(text) => view(text, 0, &mut bytes),
-        })
-        .collect();
+        });
+        views.collect::<Vec<_>>()
+    };
+    let (texts, jsons) = (views(|row| row.s.as_deref()), views(|row| row.j.as_deref()));
+    let string = |views| Values::String { views, unescaped: unescaped.clone() };
     let column = |values, valid: Vec<bool>| ColumnValues { values, validity: validity(&valid) };
     DecodedChunk {
         row_count: rows.len() as u32,
         columns: vec![
-            column(Values::String { views, unescaped }, rows.iter().map(|row| row.s.is_some()).collect()),
+            column(string(texts), rows.iter().map(|row| row.s.is_some()).collect()),
             column(Values::Int64(values(rows, |row| row.i)), rows.iter().map(|row| row.i.is_some()).collect()),
             column(Values::Float64(values(rows, |row| row.f)), rows.iter().map(|row| row.f.is_some()).collect()),
             column(Values::Bool(values(rows, |row| row.b)), rows.iter().map(|row| row.b.is_some()).collect()),
             column(Values::Date(values(rows, |row| row.d)), rows.iter().map(|row| row.d.is_some()).collect()),
             column(Values::Timestamp(values(rows, |row| row.t)), rows.iter().map(|row| row.t.is_some()).collect()),
+            column(Values::Decimal(values(rows, |row| row.m)), rows.iter().map(|row| row.m.is_some()).collect()),
+            column(Values::Decimal(values(rows, |row| row.w)), rows.iter().map(|row| row.w.is_some()).collect()),
+            column(string(jsons), rows.iter().map(|row| row.j.is_some()).collect()),
         ],
         bytes: Bytes::from(bytes),
         bad: Vec::new(),
+        unknown_keys: Vec::new(),
     }
 }
 
@@ -143,9 +162,18 @@ pub(crate) fn rows_of(rows: &[TestRow], plan: &SummaryPlan) -> Vec<Row> {
     summary.parts.remove(0).into_rows().expect("nothing is too large")
 }
 
-/// What a key's expression is for one row, as the text of its value; "bad" where the row is refused.
+/// What a key's expression is for one row; null where the row is refused.
 pub(crate) fn evaluated(sql: &str, row: &TestRow) -> Result<Value, String> {
-    let outputs = vec![key("k", sql), count("n")];
+    evaluated_as(key("k", sql), row)
+}
+
+/// What an expression is for one row, where it can be no key.
+pub(crate) fn measured(sql: &str, row: &TestRow) -> Result<Value, String> {
+    evaluated_as(measure("x", AggregateCall::Min(sql.to_owned())), row)
+}
+
+fn evaluated_as(output: DraftColumn, row: &TestRow) -> Result<Value, String> {
+    let outputs = vec![output, count("n"), key("all", "'all'")];
     let typed =
         type_summary(draft(outputs, None), &contract(), String::new()).map_err(|faults| faults[0].to_string())?;
     let summary = summariser(&[], std::slice::from_ref(&typed)).summarise(&chunk_of(std::slice::from_ref(row)));

@@ -11,6 +11,11 @@
 //! - `%`, `MOD`, `DIV` and `//` round down in Polars and towards zero in Spark: refused here.
 //! - `+`, `-`, `*` and `ABS` of integers would wrap in Polars. They are made in 128 bits here, and a result beyond int64
 //!   is an error of the file, as it is an error of the query in Spark.
+//! - Decimals (`exact_decimals.rs`) are compared, added, subtracted and multiplied exactly, with each other, with integers
+//!   and with numbers as they are written; what 38 digits might not hold is refused. `/`, a decimal beside a float, and a
+//!   cast to a decimal that would round are refused. `CAST AS BIGINT` cuts towards zero. A sum of decimal(p,s) is
+//!   decimal(38,s); a product has the scales of its factors together. `DECIMAL` alone is decimal(38,9).
+//! - A json column is its text, a string.
 //! - `||` of a float or timestamp is refused, as is their cast to a string: the texts differ. Nulls make it null.
 //! - `CAST` fails the file where a value does not fit (`CAST('abc' AS BIGINT)`); `TRY_CAST` yields null. Both branches
 //!   of a CASE are evaluated for every row, so a CASE does not protect a CAST. A float is cut towards zero. Blanks
@@ -22,7 +27,7 @@
 //! - `AND`, `OR`, `NOT`, `IN`, `BETWEEN`, `IS [NOT] NULL`, `IS [NOT] DISTINCT FROM` and comparisons have SQL's three
 //!   values; strings compare by their bytes.
 
-use millrace_decode::contract::Column;
+use millrace_decode::contract::{Column, DecimalType};
 
 use crate::expression::{Expression, OutputType};
 use crate::plan::{
@@ -125,7 +130,7 @@ pub fn type_rule(rule: &Rule, columns: &[Column]) -> Result<(), TypeFault> {
 fn require_bool(sql: &str, feed: &str, columns: &[Column]) -> Result<(), String> {
     match plan(sql, feed, columns)? {
         OutputType::Bool => Ok(()),
-        other => Err(format!("`{sql}` is {} and not true or false; write a comparison", other.name())),
+        other => Err(format!("`{sql}` is {other} and not true or false; write a comparison")),
     }
 }
 
@@ -149,6 +154,12 @@ fn type_role(role: DraftRole, name: &str, feed: &str, columns: &[Column]) -> Res
                         "a float64 cannot be a key, as equal floats are luck; write CAST({expression} AS BIGINT) AS {name}"
                     ));
                 }
+                OutputType::Decimal(_) => {
+                    return Err(format!(
+                        "a decimal cannot be a key; write CAST({expression} AS STRING) AS {name}, or CAST({expression} \
+                         AS BIGINT) AS {name} for its whole part"
+                    ));
+                }
             };
             Ok(SummaryRole::Key { expression, key_type })
         }
@@ -160,31 +171,39 @@ fn type_role(role: DraftRole, name: &str, feed: &str, columns: &[Column]) -> Res
 }
 
 fn type_measure(call: &AggregateCall, feed: &str, columns: &[Column]) -> Result<MeasureType, String> {
-    match call {
-        AggregateCall::CountRows => Ok(MeasureType::Int64),
-        AggregateCall::Count(over) => plan(over, feed, columns).map(|_| MeasureType::Int64),
-        AggregateCall::Sum(over) => match plan(over, feed, columns)? {
-            OutputType::Int64 => Ok(MeasureType::Int64),
-            OutputType::Float64 => Ok(MeasureType::Float64),
-            OutputType::Bool => {
-                Err(format!("SUM({over}) is over a bool; write SUM(CASE WHEN {over} THEN 1 ELSE 0 END)"))
-            }
-            other => Err(format!(
-                "SUM({over}) is over a {}; only int64 and float64 have a sum, so write COUNT({over}) or cast it",
-                other.name()
-            )),
-        },
-        AggregateCall::Min(over) | AggregateCall::Max(over) => match plan(over, feed, columns)? {
-            OutputType::Int64 => Ok(MeasureType::Int64),
-            OutputType::Float64 => Ok(MeasureType::Float64),
-            OutputType::Date => Ok(MeasureType::Date),
-            OutputType::Timestamp => Ok(MeasureType::Timestamp),
-            other => Err(format!(
-                "MIN and MAX of a {} are not supported, as databases order it differently; make `{over}` a key, or \
-                 number its values with CASE",
-                other.name()
-            )),
-        },
+    let (over, output) = match call {
+        AggregateCall::CountRows => return Ok(MeasureType::Int64),
+        AggregateCall::Count(over) | AggregateCall::Sum(over) | AggregateCall::Min(over) | AggregateCall::Max(over) => {
+            (over, plan(over, feed, columns)?)
+        }
+    };
+    measure_type_of(call, output).ok_or_else(|| match (call, output) {
+        (AggregateCall::Sum(_), OutputType::Bool) => {
+            format!("SUM({over}) is over a bool; write SUM(CASE WHEN {over} THEN 1 ELSE 0 END)")
+        }
+        (AggregateCall::Sum(_), other) => format!(
+            "SUM({over}) is over a {other}; only int64, float64 and decimal have a sum, so write COUNT({over}) or cast it"
+        ),
+        (_, other) => format!(
+            "MIN and MAX of a {other} are not supported, as databases order it differently; make `{over}` a key, or \
+             number its values with CASE"
+        ),
+    })
+}
+
+/// The type of an aggregate over an output; `None` where there is no such aggregate.
+pub(crate) fn measure_type_of(call: &AggregateCall, output: OutputType) -> Option<MeasureType> {
+    match (call, output) {
+        (AggregateCall::CountRows | AggregateCall::Count(_), _) => Some(MeasureType::Int64),
+        (_, OutputType::Int64) => Some(MeasureType::Int64),
+        (_, OutputType::Float64) => Some(MeasureType::Float64),
+        (AggregateCall::Sum(_), OutputType::Decimal(DecimalType { scale, .. })) => {
+            Some(MeasureType::Decimal { precision: DecimalType::MAX_PRECISION, scale })
+        }
+        (_, OutputType::Decimal(DecimalType { precision, scale })) => Some(MeasureType::Decimal { precision, scale }),
+        (AggregateCall::Min(_) | AggregateCall::Max(_), OutputType::Date) => Some(MeasureType::Date),
+        (AggregateCall::Min(_) | AggregateCall::Max(_), OutputType::Timestamp) => Some(MeasureType::Timestamp),
+        (_, OutputType::Text | OutputType::Bool | OutputType::Date | OutputType::Timestamp) => None,
     }
 }
 
@@ -206,6 +225,11 @@ mod tests {
             measure("total", AggregateCall::Sum("i".to_owned())),
             measure("share", AggregateCall::Max("i / 2".to_owned())),
             measure("last", AggregateCall::Max("t".to_owned())),
+            measure("paid", AggregateCall::Sum("m".to_owned())),
+            measure("dearest", AggregateCall::Max("m".to_owned())),
+            measure("taxed", AggregateCall::Min("m * 1.19".to_owned())),
+            measure("payments", AggregateCall::Count("m".to_owned())),
+            key("details", "j"),
         ];
         let plan = type_summary(draft(columns, Some("i > 0")), &contract(), "id".to_owned()).unwrap();
         let types: Vec<String> = plan
@@ -213,10 +237,13 @@ mod tests {
             .iter()
             .map(|column| match &column.role {
                 SummaryRole::Key { key_type, .. } => format!("{key_type:?}"),
-                SummaryRole::Measure { measure_type, .. } => format!("{measure_type:?}"),
+                SummaryRole::Measure { measure_type, .. } => measure_type.to_string(),
             })
             .collect();
-        assert_eq!(types, ["Date", "Int64", "Int64", "Float64", "Timestamp"]);
+        let measures = ["int64", "float64", "timestamp", "decimal(38,2)", "decimal(18,2)", "decimal(22,4)", "int64"];
+        assert_eq!(types[..2], ["Date", "Int64"]);
+        assert_eq!(types[2..9], measures);
+        assert_eq!(types[9..], ["Text { max_utf16: 256 }"]);
     }
 
     #[test]
@@ -228,10 +255,11 @@ mod tests {
             measure("c", AggregateCall::Min("s".to_owned())),
             measure("e", AggregateCall::Max("b".to_owned())),
             measure("g", AggregateCall::Count("nosuch".to_owned())),
+            key("l", "m"),
             count("n"),
         ];
         let found = faults(columns, Some("i"));
-        assert_eq!(found.len(), 7, "{found:#?}");
+        assert_eq!(found.len(), 8, "{found:#?}");
         for (fault, words) in found.iter().zip([
             "column `k`: a float64 cannot be a key",
             "column `a`: SUM(s) is over a string",
@@ -239,6 +267,7 @@ mod tests {
             "column `c`: MIN and MAX of a string",
             "column `e`: MIN and MAX of a bool",
             "column `g`: `nosuch` cannot be used",
+            "column `l`: a decimal cannot be a key; write CAST(m AS STRING) AS l, or CAST(m AS BIGINT) AS l",
             "WHERE: `i` is int64 and not true or false",
         ]) {
             assert!(fault.starts_with(words), "{fault}");

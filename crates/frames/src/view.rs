@@ -18,6 +18,8 @@ pub(crate) enum ValuesView<'a> {
     /// Also timestamps.
     Int64(&'a [i64]),
     Float64(&'a [f64]),
+    /// In units of 10^-scale.
+    Decimal(&'a [i128]),
     Bool(BoolView<'a>),
     /// Days since 1970-01-01.
     Date(&'a [i32]),
@@ -33,6 +35,7 @@ impl<'a> ColumnView<'a> {
             }),
             Values::Int64(numbers) | Values::Timestamp(numbers) => ValuesView::Int64(numbers),
             Values::Float64(numbers) => ValuesView::Float64(numbers),
+            Values::Decimal(units) => ValuesView::Decimal(units),
             Values::Bool(flags) => ValuesView::Bool(BoolView::Bytes(flags)),
             Values::Date(days) => ValuesView::Date(days),
         };
@@ -57,6 +60,10 @@ impl<'a> ColumnView<'a> {
             OutputType::Float64 => {
                 let array = series.f64()?.downcast_iter().next().expect(ONE_PIECE);
                 (ValuesView::Float64(array.values().as_slice()), array.validity())
+            }
+            OutputType::Decimal(_) => {
+                let array = series.i128()?.downcast_iter().next().expect(ONE_PIECE);
+                (ValuesView::Decimal(array.values().as_slice()), array.validity())
             }
             OutputType::Bool => {
                 let array = series.bool()?.downcast_iter().next().expect(ONE_PIECE);

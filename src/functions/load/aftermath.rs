@@ -22,6 +22,7 @@ pub async fn finish(
         blob: blob.clone(),
         etag: etag.clone(),
         generation: committed.generation,
+        load_id: Some(committed.load_id.clone()),
         rows_read: committed.rows_read,
         rows_rejected: committed.rows_rejected,
         committed_at: committed.committed_at,
@@ -34,10 +35,7 @@ pub async fn finish(
         loaded::remove(state, blob, &displaced.etag).await?;
         retracted::remove(state, blob, &displaced.etag).await?;
     }
-    if let Some(quarantine) = displaced.quarantine.as_deref().and_then(|name| BlobName::new(name).ok()) {
-        at.containers.quarantine.delete(&quarantine).await?;
-    }
-    Ok(())
+    remove_files(displaced, at).await
 }
 
 /// A version that the ledger calls retracted, where a kill left the records behind.
@@ -52,12 +50,20 @@ pub async fn finish_retraction(blob: &BlobName, etag: &ETag, at: &LoadStations) 
     dead_letters::remove(state, blob, etag).await
 }
 
-/// What this load put into quarantine is nobody's, as it was not committed.
-pub async fn drop_own_quarantine(ours: &UnitRecord, at: &LoadStations) -> Result<(), ContainerError> {
-    match ours.quarantine.as_deref().and_then(|name| BlobName::new(name).ok()) {
-        Some(quarantine) => at.containers.quarantine.delete(&quarantine).await,
-        None => Ok(()),
+/// What this load wrote is nobody's, as it was not committed.
+pub async fn drop_own_files(ours: &UnitRecord, at: &LoadStations) -> Result<(), ContainerError> {
+    remove_files(ours, at).await
+}
+
+/// Removes the bad and the typed rows of a load that does not count.
+async fn remove_files(record: &UnitRecord, at: &LoadStations) -> Result<(), ContainerError> {
+    let files = [(&at.containers.quarantine, &record.quarantine), (&at.containers.curated, &record.curated)];
+    for (container, name) in files {
+        if let Some(name) = name.as_deref().and_then(|name| BlobName::new(name).ok()) {
+            container.delete(&name).await?;
+        }
     }
+    Ok(())
 }
 
 /// Columns that the contract does not name, for the status page.

@@ -14,10 +14,11 @@ use tracing::info;
 
 use super::error::PullError;
 use super::plan::Candidate;
+use super::survey::Marker;
 use super::{Context, version_of};
 use crate::faults;
 use crate::names::{BlobName, ETag, Sha256};
-use crate::records::pulled::{self, LandedFile, Landing, RecordState};
+use crate::records::pulled::{self, DoneMarker, LandedFile, Landing, RecordState};
 use crate::stations::containers::{BlobFacts, Condition, ContainerError, Upload};
 use crate::stations::sftp::{READ_BYTES, RemoteFile, Sftp};
 use crate::stations::share::StagedName;
@@ -170,7 +171,12 @@ impl Context<'_> {
     ) -> Result<LandedFile, PullError> {
         let landed_at = self.clock.now();
         let first_seen = candidate.first_seen.unwrap_or(landed_at);
-        let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source: self.declared() };
+        let at_source = self.declared();
+        let done_marker = match (candidate.marker, &self.source.source.done_marker) {
+            (Marker::There(version), Some(suffix)) => Some(DoneMarker::new(suffix, version)),
+            _ => None,
+        };
+        let landing = Landing { sha256, blob, etag, first_seen, landed_at, at_source, done_marker };
         let landed = LandedFile::new(&candidate.key, version_of(&candidate.file), landing);
         pulled::write(&self.stations.state, &landed, &landed.record_name(RecordState::Landed)).await?;
         info!("landed {}: {} bytes", landed.blob, landed.size_bytes);

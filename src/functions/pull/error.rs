@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::names::BadName;
 use crate::records::pulled::PulledError;
 use crate::stations::containers::ContainerError;
-use crate::stations::sftp::{BadRemotePath, SftpError};
+use crate::stations::sftp::{BadRemotePath, RemotePath, SftpError};
 use crate::stations::share::ShareError;
 
 #[derive(Debug, Error)]
@@ -24,6 +24,21 @@ pub(super) enum PullError {
     Path(#[from] BadRemotePath),
     #[error("`{glob}` is no glob")]
     Glob { glob: String, source: globset::Error },
+    #[error(
+        "directory `{directory}` has more than {limit} files that the feed wants: have the partner clear it, set \
+         `after`, or take a part of it by `include` in a source of its own"
+    )]
+    TooManyFiles { directory: RemotePath, limit: usize },
+    #[error(
+        "the time was up when {folders} folders had been listed: leave out folders whose files have all come, such as \
+         `exclude = [\"2024/**\"]`, or give them a source of their own"
+    )]
+    OutOfTime { folders: usize },
+    #[error(
+        "`after = \"{after}\"` is not allowed: ask the partner to let this account rename and delete files, or write \
+         `after = \"keep\"`"
+    )]
+    NotAllowed { after: String, source: SftpError },
     #[error("`after = \"move:{directory}\"` names the place where the files are pulled from; name another directory")]
     MoveOntoItself { directory: String },
 }
@@ -32,6 +47,11 @@ impl PullError {
     /// Whether the session is of no further use.
     pub fn is_of_the_connection(&self) -> bool {
         matches!(self, PullError::Sftp(error) if error.is_of_the_connection())
+    }
+
+    /// Whether nothing of the source can be looked at.
+    pub fn concerns_the_source(&self) -> bool {
+        self.is_of_the_connection() || matches!(self, PullError::TooManyFiles { .. } | PullError::OutOfTime { .. })
     }
 }
 

@@ -25,6 +25,8 @@ pub struct SourceReport {
     pub known: usize,
     /// Seen for the first time, or not for long enough.
     pub settling: usize,
+    /// Settled, and without the done marker that the feed asks for.
+    pub unmarked: usize,
     pub pulled: usize,
     /// Landing had the same content already: only the record was written.
     pub unchanged: usize,
@@ -50,7 +52,7 @@ pub struct PullFailure {
 }
 
 impl PullReport {
-    /// Files that another tick will bring further, failures left aside.
+    /// Files that another tick will bring further by itself, failures left aside.
     pub fn unfinished(&self) -> usize {
         self.sources.iter().map(|source| source.settling + source.waiting + source.changed).sum()
     }
@@ -68,6 +70,7 @@ impl SourceReport {
             seen: 0,
             known: 0,
             settling: 0,
+            unmarked: 0,
             pulled: 0,
             unchanged: 0,
             changed: 0,

@@ -1,6 +1,10 @@
 mod at_source;
+mod dry_run;
+mod folders;
 mod killed;
-mod place;
+mod markers;
+mod names;
+pub(super) mod place;
 mod server;
 
 use std::time::Duration;

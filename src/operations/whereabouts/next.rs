@@ -78,15 +78,17 @@ fn of_seen(version: &VersionStory, source: Option<&SftpSource>, now: DateTime<Ut
             seen_as.size_bytes
         );
     }
+    let marker = source.done_marker.as_ref().map(|suffix| format!(", and once its done marker (its name and `{suffix}`) is there"));
+    let marker = marker.unwrap_or_default();
     let settled_at = version.first_seen.map(|first_seen| first_seen + source.settle);
     match settled_at {
         Some(at) if at > now => format!(
-            "waits for its second look, {} after {}",
+            "waits for its second look, {} after {}{marker}",
             seconds(source.settle),
             moment(version.first_seen.unwrap_or(at))
         ),
         _ => format!(
-            "has settled ({} are over): the next pull takes it if it still looks the same",
+            "has settled ({} are over): the next pull takes it if it still looks the same{marker}",
             seconds(source.settle)
         ),
     }

@@ -12,7 +12,7 @@ use crate::pipeline::{Feed, SftpSource};
 use crate::records::attempts;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::pulled::{self, AtSource, FileVersion, LandedFile, PulledKey, RecordState};
-use crate::records::{etags, loaded, retracted};
+use crate::records::{etags, load_files, loaded, retracted};
 use crate::stations::containers::{BlobFacts, Container, ContainerError};
 use crate::stations::sftp::RemotePath;
 use crate::stations::share::StagedName;
@@ -445,20 +445,11 @@ async fn tell_files(blob: &BlobName, versions: &mut Versions, at: &WhereStations
 }
 
 async fn files_of(container: &Container, blob: &BlobName) -> Result<Vec<(ETag, BlobFacts)>, ContainerError> {
-    let prefix = format!("{blob}/");
-    let listed = container.list(&prefix, None);
-    let of_version = listed.try_filter_map(|facts| {
-        let etag = version_of_file(&facts.name.as_str()[prefix.len()..]);
-        async move { Ok(etag.map(|etag| (etag, facts))) }
+    let of_version = container.list(&format!("{blob}/"), None).try_filter_map(|facts| {
+        let load = load_files::parse(&facts.name).filter(|load| load.blob == *blob);
+        async move { Ok(load.map(|load| (load.etag, facts))) }
     });
     of_version.try_collect().await
-}
-
-/// The version in `<etag>.<load id>.<format>`.
-fn version_of_file(name: &str) -> Option<ETag> {
-    let (rest, _format) = name.rsplit_once('.')?;
-    let (etag, _load_id) = rest.rsplit_once('.')?;
-    ETag::new(etag.replace("%2F", "/")).ok().filter(|_| !name.contains('/'))
 }
 
 /// The source that a file comes from, or would.
@@ -472,18 +463,4 @@ fn source_of<'a>(blob: &BlobName, feed: &'a Feed) -> Option<(&'a SftpSource, Pul
 fn shown_at_source(source: &SftpSource, key: &PulledKey) -> Option<String> {
     let path = RemotePath::new(source.url.directory.as_str()).ok()?.join(key.path_in(source.name.as_ref())?).ok()?;
     Some(format!("{}:{path}", source.url.host))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_files_version_stands_in_its_name() {
-        let etag = |name: &str| version_of_file(name).map(String::from);
-        assert_eq!(etag("1a-2b.5f2e.ndjson").as_deref(), Some("1a-2b"));
-        assert_eq!(etag("W%2F\"0x8.D\".5f2e.parquet").as_deref(), Some("W/\"0x8.D\""));
-        assert_eq!(etag("other/1a.5f2e.ndjson"), None);
-        assert_eq!(etag("readme"), None);
-    }
 }

@@ -115,7 +115,7 @@ fn a_faulty_setting_of_a_source_says_what_to_write_instead() {
         ),
         (
             r#"include = ["sub/*.csv"]"#,
-            "pipeline.toml:15: feed `flights`, sftp source: `include` holds `sub/*.csv`, but folders below the url's are not read; put the folder into `url`, in a source of its own",
+            "pipeline.toml:15: feed `flights`, sftp source: `include` holds `sub/*.csv`, but folders below the url's are not read; write `recursive = true`, or put the folder into `url`, in a source of its own",
         ),
         (
             r#"exclude = [""]"#,
@@ -154,16 +154,44 @@ fn a_faulty_setting_of_a_source_says_what_to_write_instead() {
             "pipeline.toml:15: feed `flights`, sftp source: `parallel` must be a whole number, but a string stands here; write `parallel = 4`",
         ),
         (
-            r#"done_marker = ".done""#,
-            "pipeline.toml:15: feed `flights`, sftp source: `done_marker` is not supported by this version yet; leave it out",
+            r#"done_marker = """#,
+            "pipeline.toml:15: feed `flights`, sftp source: `done_marker` is empty: every file would be its own marker; write what is added to a file's name: with `done_marker = \".done\"`, a.csv waits for a.csv.done",
         ),
         (
-            "recursive = true",
-            "pipeline.toml:15: feed `flights`, sftp source: `recursive` is not supported by this version yet; write `recursive = false` or leave it out",
+            r#"done_marker = "*.done""#,
+            "pipeline.toml:15: feed `flights`, sftp source: `done_marker` is `*.done`, which looks like a glob; write what is added to a file's name: with `done_marker = \".done\"`, a.csv waits for a.csv.done",
         ),
         (
-            r#"newer_than = "2026-01-01""#,
-            "pipeline.toml:15: feed `flights`, sftp source: `newer_than` is not supported by this version yet; leave it out",
+            r#"done_marker = "done/""#,
+            "pipeline.toml:15: feed `flights`, sftp source: `done_marker` is `done/`, but a marker lies beside its file; write what is added to a file's name: with `done_marker = \".done\"`, a.csv waits for a.csv.done",
+        ),
+        (
+            "done_marker = true",
+            r#"pipeline.toml:15: feed `flights`, sftp source: `done_marker` must be a string, but a boolean stands here; write `done_marker = ".done"`"#,
+        ),
+        (
+            r#"recursive = "yes""#,
+            "pipeline.toml:15: feed `flights`, sftp source: `recursive` must be true or false, but a string stands here; write `recursive = true`",
+        ),
+        (
+            "recursive = true\ninclude = [\"*.csv\", \"*.gz\"]",
+            "pipeline.toml:16: feed `flights`, sftp source: `recursive` reads the folders below too, but `include` takes nothing there: `*` stops at `/`; write `**/*.csv`, which takes the url's own files too",
+        ),
+        (
+            "recursive = true\nexclude = [\"*.part\"]",
+            "pipeline.toml:16: feed `flights`, sftp source: `exclude` holds `*.part`, which leaves out nothing in the folders below: `*` stops at `/`; write `**/*.part`, which leaves out the url's own files too",
+        ),
+        (
+            r#"newer_than = "last year""#,
+            r#"pipeline.toml:15: feed `flights`, sftp source: `newer_than` is `last year`, which is neither a date nor a time with its offset; write `newer_than = "2026-01-01"`, which begins at midnight UTC, or a time such as `2026-01-01T08:00:00Z`"#,
+        ),
+        (
+            "newer_than = 2026-01-01T08:00:00",
+            r#"pipeline.toml:15: feed `flights`, sftp source: `newer_than` is `2026-01-01T08:00:00`, which is neither a date nor a time with its offset; write `newer_than = "2026-01-01"`, which begins at midnight UTC, or a time such as `2026-01-01T08:00:00Z`"#,
+        ),
+        (
+            "newer_than = 2026",
+            r#"pipeline.toml:15: feed `flights`, sftp source: `newer_than` must be a date or time, but a whole number stands here; write `newer_than = "2026-01-01"`"#,
         ),
         (
             r#"hostkey = "x""#,
@@ -198,6 +226,20 @@ host_key = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 password = "env:PW"
 after = "delete""#,
             r#"pipeline.toml:15: feed `other`: it reads the same files of `/out` as feed `flights`, and one of them takes files away after landing; write `after = "keep"` for both, or another `include`"#,
+        ),
+        (
+            r#"recursive = true
+after = "delete"
+[[feed]]
+name = "other"
+format = "csv"
+[feed.columns]
+a = "int64"
+[[feed.sftp]]
+url = "sftp://q@h/out/2026"
+host_key = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+password = "env:PW""#,
+            r#"pipeline.toml:17: feed `other`: it reads the same files of `/out/2026` as feed `flights`, and one of them takes files away after landing; write `after = "keep"` for both, or another `include`"#,
         ),
     ];
     check_cases(&cases, faults_of_setting);

@@ -11,7 +11,7 @@ use super::{FLIGHTS, faults, parsed};
 use proptest::prelude::*;
 
 use crate::names::FeedName;
-use crate::pipeline::{After, Format, Login, Pipeline, ReadError, SecretReference, SftpUrl, UnknownColumns};
+use crate::pipeline::{After, Folders, Format, Login, Pipeline, ReadError, SecretReference, SftpUrl, UnknownColumns};
 
 const OWN: &str = include_str!("../../../pipeline.toml");
 
@@ -160,6 +160,32 @@ fn a_source_is_read_in_full() {
     assert_eq!((other.url.port, other.url.directory.as_str()), (22, "/"));
     assert_eq!(other.login, Login::Password(setting("PW")));
     assert_eq!((other.settle, other.after.clone(), other.parallel), (Duration::from_secs(30), After::Keep, 4));
+}
+
+#[test]
+fn folders_times_and_markers_are_read() {
+    let source = |settings: &str| {
+        let key = "A".repeat(43);
+        let login = format!("host_key = \"SHA256:{key}\"\npassword = \"env:PW\"");
+        let text = format!("{FLIGHTS}[[feed.sftp]]\nurl = \"sftp://p@h/out\"\n{login}\n{settings}\n");
+        parsed(&text).feeds.remove(0).sources.remove(0)
+    };
+    let plain = source("recursive = false");
+    assert_eq!((plain.folders, plain.newer_than, plain.done_marker), (Folders::Left, None, None));
+    let full = source(
+        "recursive = true\ninclude = [\"**/*.csv\", \"top.txt\"]\nexclude = [\"old/**\", \"one.csv\"]\n\
+         done_marker = \".done\"\nafter = \"move:/out/archive\"",
+    );
+    assert_eq!((full.folders, full.done_marker.as_deref()), (Folders::Read, Some(".done")));
+    for (written, expected) in [
+        ("\"2026-01-01\"", "2026-01-01T00:00:00Z"),
+        ("2026-01-01", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T08:00:00+01:00", "2026-01-01T07:00:00Z"),
+        ("2026-01-01 08:00:00Z", "2026-01-01T08:00:00Z"),
+    ] {
+        let newer_than = source(&format!("newer_than = {written}")).newer_than;
+        assert_eq!(newer_than, Some(expected.parse().unwrap()), "{written}");
+    }
 }
 
 #[test]

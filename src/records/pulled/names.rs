@@ -195,9 +195,10 @@ fn push_escape(text: &mut String, byte: u8) {
     text.push(char::from(DIGITS[usize::from(byte & 15)]));
 }
 
-/// A raw path as text for a blob's name. `%XX` is written for bytes that are not UTF-8, for control characters and `\`,
-/// for a `%` before two hex digits (so that no two paths share a name), and for what not every store can hold at the end
-/// of a name: `.`, the `#` of `#` and digits, and `:` after a letter. All else stays as it is.
+/// A raw path as text for a blob's name. `%XX` is written for bytes that are not UTF-8, for control characters, private
+/// ones and `\` (none of which Azure takes), for a `%` before two hex digits (so that no two paths share a name), and for
+/// what not every store can hold at the end of a name: `.`, the `#` of `#` and digits, and `:` after a letter. All else
+/// stays as it is.
 fn to_text(path: &[u8]) -> String {
     let mut text = String::with_capacity(path.len());
     let mut position = 0;
@@ -209,7 +210,10 @@ fn to_text(path: &[u8]) -> String {
                 '.' if rest.len() == 1 || rest[1] == b'/' => text.push_str("%2E"),
                 '#' if rest.len() > 1 && rest[1..].iter().all(u8::is_ascii_digit) => text.push_str("%23"),
                 ':' if rest.len() == 1 => text.push_str("%3A"),
-                '\\' | '\0'..='\x1f' | '\x7f' => push_escape(&mut text, character as u8),
+                '\\' | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fffe}' | '\u{ffff}' => {
+                    let mut bytes = [0; 4];
+                    character.encode_utf8(&mut bytes).bytes().for_each(|byte| push_escape(&mut text, byte));
+                }
                 other => text.push(other),
             }
             position += character.len_utf8();
@@ -263,6 +267,10 @@ mod tests {
             (b"end.", "flights/end%2E"),
             (b"disc:", "flights/disc%3A"),
             (b"trailing%", "flights/trailing%"),
+            (b" a\"b'c?d ", "flights/ a\"b'c?d "),
+            ("航班/рейс.csv".as_bytes(), "flights/航班/рейс.csv"),
+            (b"a./..b/c..", "flights/a%2E/..b/c.%2E"),
+            ("\u{85}\u{e000}\u{ffff}".as_bytes(), "flights/%C2%85%EE%80%80%EF%BF%BF"),
         ] {
             assert_eq!(key(None, path).landing_blob().unwrap().as_str(), blob);
         }

@@ -17,7 +17,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
 use url::Url;
 
 use super::walk::{Found, Walk, is_temporary};
@@ -61,9 +63,26 @@ impl Directory {
             place.remove_orphans()?;
             let store =
                 LocalFileSystem::new_with_prefix(&place.root).map_err(io::Error::other)?.with_automatic_cleanup(true);
-            let url = Url::from_file_path(&place.root)
-                .map_err(|()| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file: URL"))?;
-            Ok((Directory { place: Arc::new(place), url: url.to_string() }, store))
+            Ok((Directory { url: place.url()?, place: Arc::new(place) }, store))
+        })
+        .await
+        .map_err(|source| ContainerError::Open { container, directory, source: source.into() })
+    }
+
+    /// Creates nothing and removes nothing. What is not there is empty.
+    pub async fn look_at(
+        parent: &Path,
+        container: &'static str,
+    ) -> Result<(Directory, Arc<dyn ObjectStore>), ContainerError> {
+        let parent = parent.to_owned();
+        let directory = parent.clone();
+        blocking(move || {
+            let place = Place::at(std::path::absolute(parent.join(container))?, &parent, container);
+            let store: Arc<dyn ObjectStore> = match place.root.is_dir() {
+                true => Arc::new(LocalFileSystem::new_with_prefix(&place.root).map_err(io::Error::other)?),
+                false => Arc::new(InMemory::new()),
+            };
+            Ok((Directory { url: place.url()?, place: Arc::new(place) }, store))
         })
         .await
         .map_err(|source| ContainerError::Open { container, directory, source: source.into() })
@@ -280,11 +299,21 @@ impl Draft {
 impl Place {
     fn create(parent: &Path, container: &'static str) -> io::Result<Place> {
         std::fs::create_dir_all(parent.join(container))?;
-        let root = parent.join(container).canonicalize()?;
+        let place = Place::at(parent.join(container).canonicalize()?, parent, container);
+        std::fs::create_dir_all(&place.uploads)?;
+        Ok(place)
+    }
+
+    fn at(root: PathBuf, parent: &Path, container: &'static str) -> Place {
         let uploads = parent.join(UPLOADS).join(container);
-        std::fs::create_dir_all(&uploads)?;
         let lock_file = parent.join(UPLOADS).join(format!("{container}.lock"));
-        Ok(Place { container, root, uploads, lock_file, queue: tokio::sync::Mutex::new(()) })
+        Place { container, root, uploads, lock_file, queue: tokio::sync::Mutex::new(()) }
+    }
+
+    fn url(&self) -> io::Result<String> {
+        let url = Url::from_file_path(&self.root);
+        let url = url.map_err(|()| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file: URL"))?;
+        Ok(url.to_string())
     }
 
     fn remove_orphans(&self) -> io::Result<()> {

@@ -62,6 +62,18 @@ impl Containers {
     }
 }
 
+impl Containers {
+    /// For a command that only looks: nothing is created and nothing cleaned up. Containers that are not there are empty.
+    pub async fn look_at(location: &StorageLocation) -> Result<Containers, ContainerError> {
+        Ok(Containers {
+            landing: Container::look_at(location, "landing").await?,
+            quarantine: Container::look_at(location, "quarantine").await?,
+            curated: Container::look_at(location, "curated").await?,
+            state: Container::look_at(location, "millrace-state").await?,
+        })
+    }
+}
+
 /// What is known of a blob without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobFacts {
@@ -127,6 +139,14 @@ impl Container {
         let (directory, store) = Directory::open(root, name).await?;
         let url = directory.url().to_owned();
         let parts = ContainerParts { name, url, store: Arc::new(store), backend: Arc::new(directory) };
+        Ok(Container { inner: Arc::new(parts) })
+    }
+
+    async fn look_at(location: &StorageLocation, name: &'static str) -> Result<Container, ContainerError> {
+        let StorageLocation::Directory(root) = location;
+        let (directory, store) = Directory::look_at(root, name).await?;
+        let url = directory.url().to_owned();
+        let parts = ContainerParts { name, url, store, backend: Arc::new(directory) };
         Ok(Container { inner: Arc::new(parts) })
     }
 
@@ -238,17 +258,26 @@ impl Container {
         Ok(Upload::new(self.inner.backend.begin(blob).await?))
     }
 
+    /// Why this container cannot hold a blob of this name, if it cannot.
+    pub fn objection(&self, blob: &BlobName) -> Option<&'static str> {
+        self.path_or_objection(blob).err()
+    }
+
     /// A blob's name as `object_store` writes it. `Path::from` would percent-encode `%`, `#` and `~` and come back as
     /// another name; `Path::parse` keeps every character, but drops a `/` at either end without a word.
     fn path(&self, blob: &BlobName) -> Result<Path, ContainerError> {
         let refuse =
             |reason: &'static str| ContainerError::Name { container: self.inner.name, blob: blob.clone(), reason };
+        self.path_or_objection(blob).map_err(refuse)
+    }
+
+    fn path_or_objection(&self, blob: &BlobName) -> Result<Path, &'static str> {
         if let Some(reason) = self.inner.backend.objection(blob) {
-            return Err(refuse(reason));
+            return Err(reason);
         }
         let path = Path::parse(blob.as_str())
-            .map_err(|_| refuse("it has an empty segment, a segment `.` or `..`, or a control character"))?;
-        if path.as_ref() == blob.as_str() { Ok(path) } else { Err(refuse("it begins or ends with `/`")) }
+            .map_err(|_| "it has an empty segment, a segment `.` or `..`, or a control character")?;
+        if path.as_ref() == blob.as_str() { Ok(path) } else { Err("it begins or ends with `/`") }
     }
 
     fn version(&self, operation: &'static str, blob: &BlobName, tag: Option<String>) -> Result<ETag, ContainerError> {

@@ -39,6 +39,22 @@ async fn a_directory_refuses_the_names_it_cannot_hold() {
 }
 
 #[tokio::test]
+async fn whoever_only_looks_leaves_no_trace() {
+    let parent = tempfile::tempdir().unwrap();
+    let location = StorageLocation::Directory(parent.path().join("storage"));
+    let nothing = Containers::look_at(&location).await.unwrap();
+    assert_eq!(nothing.state.list("", None).try_collect::<Vec<_>>().await.unwrap(), []);
+    assert_eq!(nothing.state.get(&blob("a")).await.unwrap(), None);
+    assert!(nothing.landing.objection(&blob("a/../b")).is_some());
+    assert!(!parent.path().join("storage").exists());
+
+    Containers::open(&location).await.unwrap().state.put(&blob("a"), Bytes::from_static(b"x")).await.unwrap();
+    let something = Containers::look_at(&location).await.unwrap();
+    assert_eq!(something.state.get(&blob("a")).await.unwrap().unwrap(), "x");
+    assert_eq!(something.state.url(), Containers::open(&location).await.unwrap().state.url());
+}
+
+#[tokio::test]
 async fn what_object_store_lists_has_our_versions() {
     let (_directory, containers) = containers().await;
     containers.landing.put(&blob("flights/50%#1~ ü.csv"), Bytes::from_static(b"x")).await.unwrap();

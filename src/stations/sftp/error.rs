@@ -44,8 +44,8 @@ pub enum SftpError {
     #[error("`{path}` on {server} exists already, and is not overwritten")]
     Occupied { server: String, path: RemotePath },
 
-    #[error("directory `{path}` on {server} has more than {limit} files: let the partner clear it, or set `after`")]
-    TooManyFiles { server: String, path: RemotePath, limit: usize },
+    #[error("server {server} does not let this account do that: {operation} of `{path}`")]
+    Denied { server: String, operation: &'static str, path: RemotePath },
 
     #[error("connection to {server} was lost during {operation} of `{path}`")]
     Lost { server: String, operation: &'static str, path: RemotePath, source: Source },
@@ -77,7 +77,7 @@ impl SftpError {
             SftpError::Operation { .. }
             | SftpError::Gone { .. }
             | SftpError::Occupied { .. }
-            | SftpError::TooManyFiles { .. } => false,
+            | SftpError::Denied { .. } => false,
         }
     }
 }

@@ -19,14 +19,11 @@ use futures::stream::BoxStream;
 pub use client::SshConnector;
 pub use endpoint::{Credential, EndpointLogin, SftpEndpoint};
 pub use error::SftpError;
-pub use path::{BadRemotePath, RemotePath};
+pub use path::{BadRemotePath, RemotePath, printable};
 
 /// libssh2 keeps as many reads under way as the caller's buffer has room for, so this size is what makes a transfer
 /// fast over a long way: at 20 ms round trip 4 MiB read 30 times as fast as 32 KiB.
 pub const READ_BYTES: usize = 4 * 1024 * 1024;
-
-/// A directory with more files than this is not listed: its names would not fit in memory beside everything else.
-pub const LIST_LIMIT: usize = 250_000;
 
 /// A regular file on a server, as it was when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +41,33 @@ impl RemoteFile {
     }
 }
 
+/// What a server lists in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemoteEntry {
+    File(RemoteFile),
+    Directory(RemotePath),
+    /// Never followed: it may lead anywhere, and in circles.
+    Link(RemotePath),
+    /// A device, a pipe, a socket.
+    Special(RemotePath),
+    /// The server gives it a name that leads out of the directory, or that no call can say.
+    Refused(RefusedName),
+}
+
+/// A name that is shown and never used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedName {
+    /// Fit to be printed.
+    pub text: String,
+    pub rule: &'static str,
+}
+
+/// A directory's entries, in pages of at most [`PAGE_ENTRIES`] and in no order. After an error nothing follows.
+pub type RemotePages = BoxStream<'static, Result<Vec<RemoteEntry>, SftpError>>;
+
+/// Entries of a directory that are in memory at a time.
+pub const PAGE_ENTRIES: usize = 1_000;
+
 /// The bytes of a file, in blocks of at most [`READ_BYTES`]. After an error nothing follows.
 pub type RemoteBytes = BoxStream<'static, Result<Bytes, SftpError>>;
 
@@ -51,8 +75,8 @@ pub type RemoteBytes = BoxStream<'static, Result<Bytes, SftpError>>;
 /// ([`SftpError::is_of_the_connection`]) the session is of no further use.
 #[async_trait]
 pub trait Sftp: Send + Sync {
-    /// The regular files directly in a directory, in no order; links and folders are left out.
-    async fn list(&self, directory: &RemotePath) -> Result<Vec<RemoteFile>, SftpError>;
+    /// What lies directly in a directory, itself and its parent left out.
+    async fn list(&self, directory: &RemotePath) -> Result<RemotePages, SftpError>;
 
     /// `None`: there is no regular file of this name (a link is none).
     async fn stat(&self, path: &RemotePath) -> Result<Option<RemoteFile>, SftpError>;

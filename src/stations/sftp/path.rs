@@ -12,6 +12,13 @@ pub struct BadRemotePath {
     rule: &'static str,
 }
 
+/// A name with `\xNN` for what is not UTF-8, and escapes for what would move a terminal's cursor.
+pub fn printable(name: &[u8]) -> String {
+    Printable(name).to_string()
+}
+
+struct Printable<'a>(&'a [u8]);
+
 /// A path on a server: any bytes but NUL, without a segment `..`. Prints with `\xNN` for what is not UTF-8 or not
 /// printable.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +38,26 @@ impl RemotePath {
             return Err(refuse("has a segment `..`"));
         }
         Ok(path)
+    }
+
+    /// An entry of this directory, by the name that the server gives it.
+    ///
+    /// # Errors
+    /// The rule that the name breaks: it would lead elsewhere.
+    pub fn entry(&self, name: &[u8]) -> Result<Self, &'static str> {
+        match name {
+            b"" => return Err("it is empty"),
+            b"." | b".." => return Err("it stands for a directory"),
+            name if name.contains(&b'/') => return Err("it has a `/` in it, which would lead out of its directory"),
+            name if name.contains(&0) => return Err("it has a NUL byte in it"),
+            _ => {}
+        }
+        let mut joined = self.0.clone();
+        if !joined.ends_with(b"/") {
+            joined.push(b'/');
+        }
+        joined.extend_from_slice(name);
+        Ok(RemotePath(joined))
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -72,6 +99,12 @@ impl RemotePath {
 
 impl fmt::Display for RemotePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printable(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
                 if character.is_control() {
@@ -109,6 +142,16 @@ mod tests {
         }
         assert!(path(b"/out").join(b"../etc").is_err());
         assert_eq!(path(b"/out/...").name(), b"...");
+    }
+
+    #[test]
+    fn a_name_that_a_server_lists_never_leads_out_of_its_directory() {
+        for bad in [b"../evil".as_slice(), b"..", b".", b"", b"a/b", b"/etc/passwd", b"a\0b"] {
+            assert!(path(b"/out").entry(bad).is_err(), "{bad:?}");
+        }
+        for good in [b"...".as_slice(), b"..a", b" ", b"a\\b", b"a\nb", b"\xff", b"~", b"C:"] {
+            assert_eq!(path(b"/out").entry(good).unwrap().name(), good);
+        }
     }
 
     #[test]

@@ -11,18 +11,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::DateTime;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use ssh2::{ErrorCode, FileStat};
 use tokio::sync::mpsc;
 
 use super::error::SftpError;
-use super::path::RemotePath;
-use super::{LIST_LIMIT, READ_BYTES, RemoteBytes, RemoteFile, Sftp};
+use super::path::{RemotePath, printable};
+use super::{PAGE_ENTRIES, READ_BYTES, RefusedName, RemoteBytes, RemoteEntry, RemoteFile, RemotePages, Sftp};
 
 /// `LIBSSH2_ERROR_FILE`: how the crate says that a directory has no more entries.
 const END_OF_DIRECTORY: i32 = -16;
 // Status codes of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 7), and two of later versions.
 const NO_SUCH_FILE: i32 = 2;
+const PERMISSION_DENIED: i32 = 3;
 const NO_SUCH_PATH: i32 = 10;
 const ALREADY_EXISTS: i32 = 11;
 const CONNECTION_CODES: [i32; 2] = [6, 7];
@@ -96,6 +97,7 @@ impl Connection {
         match source.code() {
             ErrorCode::SFTP(NO_SUCH_FILE | NO_SUCH_PATH) => SftpError::Gone { server, path },
             ErrorCode::SFTP(ALREADY_EXISTS) => SftpError::Occupied { server, path },
+            ErrorCode::SFTP(PERMISSION_DENIED) => SftpError::Denied { server, operation, path },
             ErrorCode::SFTP(code) if !CONNECTION_CODES.contains(&code) => {
                 SftpError::Operation { server, operation, path, source: source.into() }
             }
@@ -103,34 +105,61 @@ impl Connection {
         }
     }
 
-    fn list(&self, directory: &RemotePath) -> Result<Vec<RemoteFile>, SftpError> {
+    fn list(
+        &self,
+        directory: &RemotePath,
+        sender: &mpsc::Sender<Result<Vec<RemoteEntry>, SftpError>>,
+    ) -> Result<(), SftpError> {
         let mut handle =
             self.sftp().opendir(native(directory)).map_err(|error| self.failure("list", directory, error))?;
-        let mut files = Vec::new();
         loop {
-            let (name, stat) = match handle.readdir() {
-                Ok(entry) => entry,
-                Err(error) if error.code() == ErrorCode::Session(END_OF_DIRECTORY) => return Ok(files),
-                Err(error) => return Err(self.failure("list", directory, error)),
-            };
-            let name = name.as_os_str().as_bytes();
-            // A server names entries as it likes; one with a `/` would lead out of the directory.
-            if name.is_empty() || name.contains(&b'/') || name == b"." || name == b".." {
-                continue;
-            }
-            let Ok(path) = directory.join(name) else { continue };
-            let found = if is_complete(&stat) { remote_file(&path, &stat) } else { self.stat(&path)? };
-            files.extend(found);
-            if files.len() > LIST_LIMIT {
-                let server = self.server.clone();
-                return Err(SftpError::TooManyFiles { server, path: directory.clone(), limit: LIST_LIMIT });
+            let page = self.next_page(directory, &mut handle)?;
+            let is_last = page.len() < PAGE_ENTRIES;
+            // Nobody listens any more: the list was given up.
+            if sender.blocking_send(Ok(page)).is_err() || is_last {
+                return Ok(());
             }
         }
     }
 
+    /// The next entries; fewer than a page means that these were the last.
+    fn next_page(&self, directory: &RemotePath, handle: &mut ssh2::File) -> Result<Vec<RemoteEntry>, SftpError> {
+        let mut page = Vec::new();
+        while page.len() < PAGE_ENTRIES {
+            let (name, stat) = match handle.readdir() {
+                Ok(entry) => entry,
+                Err(error) if error.code() == ErrorCode::Session(END_OF_DIRECTORY) => break,
+                Err(error) => return Err(self.failure("list", directory, error)),
+            };
+            let name = name.as_os_str().as_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            match directory.entry(name) {
+                Ok(path) => page.extend(self.entry(path, stat)?),
+                Err(rule) => {
+                    page.push(RemoteEntry::Refused(RefusedName { text: printable(name), rule }));
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// `None`: it went away while it was looked at.
+    fn entry(&self, path: RemotePath, listed: FileStat) -> Result<Option<RemoteEntry>, SftpError> {
+        // Some servers tell the rest only to those who ask.
+        let stat = if tells_enough(&listed) { Some(listed) } else { self.attributes(&path)? };
+        Ok(stat.map(|stat| remote_entry(path, &stat)))
+    }
+
     fn stat(&self, path: &RemotePath) -> Result<Option<RemoteFile>, SftpError> {
+        Ok(self.attributes(path)?.and_then(|attributes| remote_file(path, &attributes)))
+    }
+
+    /// Of the entry itself, where it is a link too; `None`: it is not there.
+    fn attributes(&self, path: &RemotePath) -> Result<Option<FileStat>, SftpError> {
         match self.sftp().lstat(native(path)) {
-            Ok(stat) if is_complete(&stat) => Ok(remote_file(path, &stat)),
+            Ok(stat) if tells_enough(&stat) => Ok(Some(stat)),
             Ok(_) => Err(SftpError::Operation {
                 server: self.server.clone(),
                 operation: "stat",
@@ -238,8 +267,17 @@ impl Connection {
 
 #[async_trait]
 impl Sftp for SshSession {
-    async fn list(&self, directory: &RemotePath) -> Result<Vec<RemoteFile>, SftpError> {
-        self.call("list", directory, |connection, path| connection.list(path)).await
+    async fn list(&self, directory: &RemotePath) -> Result<RemotePages, SftpError> {
+        // One page is being filled, one waits here, one is with the caller.
+        let (sender, receiver) = mpsc::channel(1);
+        let connection = Arc::clone(&self.connection);
+        let directory = directory.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = connection.list(&directory, &sender) {
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        Ok(received(receiver))
     }
 
     async fn stat(&self, path: &RemotePath) -> Result<Option<RemoteFile>, SftpError> {
@@ -256,8 +294,7 @@ impl Sftp for SshSession {
                 let _ = sender.blocking_send(Err(error));
             }
         });
-        Ok(stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
-            .boxed())
+        Ok(received(receiver))
     }
 
     async fn rename(&self, from: &RemotePath, to: &RemotePath) -> Result<(), SftpError> {
@@ -274,12 +311,26 @@ impl Sftp for SshSession {
     }
 }
 
+fn received<T: Send + 'static>(receiver: mpsc::Receiver<T>) -> BoxStream<'static, T> {
+    stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) }).boxed()
+}
+
 fn native(path: &RemotePath) -> &Path {
     Path::new(OsStr::from_bytes(path.as_bytes()))
 }
 
-fn is_complete(stat: &FileStat) -> bool {
-    stat.perm.is_some() && stat.size.is_some() && stat.mtime.is_some()
+/// What it is; and of a file, which version.
+fn tells_enough(stat: &FileStat) -> bool {
+    stat.perm.is_some() && (!stat.is_file() || (stat.size.is_some() && stat.mtime.is_some()))
+}
+
+fn remote_entry(path: RemotePath, stat: &FileStat) -> RemoteEntry {
+    match remote_file(&path, stat) {
+        Some(file) => RemoteEntry::File(file),
+        None if stat.is_dir() => RemoteEntry::Directory(path),
+        None if stat.file_type().is_symlink() => RemoteEntry::Link(path),
+        None => RemoteEntry::Special(path),
+    }
 }
 
 /// `None` for what is no regular file.

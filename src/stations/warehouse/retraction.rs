@@ -49,6 +49,8 @@ pub struct HistoryEntry {
     pub load_id: String,
     pub rows_read: i64,
     pub rows_rejected: i64,
+    /// Name of the file in container `curated`, of a load that wrote one.
+    pub curated: Option<String>,
     pub at: DateTime<Utc>,
     /// What counted until then.
     pub displaced: Option<Displaced>,
@@ -107,6 +109,7 @@ impl RetractionOrder {
                 rows_read: 0,
                 rows_rejected: 0,
                 quarantine: other.and_then(|counted| counted.quarantine.clone()),
+                curated: other.and_then(|counted| counted.curated.clone()),
                 committed_at: self.at,
                 retracted_at: Some(self.at),
             },

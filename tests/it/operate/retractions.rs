@@ -21,7 +21,7 @@ fn a_retracted_file_counts_nothing_until_a_replay_names_it() {
     let rows = indicatif_count(row_count([&text_of(FILES[0])]));
     assert!(said.starts_with(&format!("{JANUARY}: took back version ")), "{said}");
     assert!(said.contains(&format!(" with {rows} rows\n")), "{said}");
-    assert!(said.contains("  flight_days: 471 keys, of which 471 went with it\n"), "{said}");
+    assert!(said.contains("  flight_days: 471 keys, of which 460 went with it\n"), "{said}");
     assert!(said.ends_with(&format!("1 of 1 file retracted, with {rows} rows\n")), "{said}");
 
     // Another run of everything changes nothing: neither the sweep nor a replay of the feed counts it again.
@@ -56,7 +56,7 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
     let said = succeeds(&place, &["retract", "flights", "--blob", "*", "--erase", "--dry-run"]);
     assert_eq!(said.matches(": would take back version ").count(), 3, "{said}");
     assert_eq!(said.matches("  would remove: the landed blob (").count(), 3, "{said}");
-    assert!(said.contains("of which 471 would go with it"), "{said}");
+    assert!(said.contains("of which 460 would go with it"), "{said}");
     assert!(said.ends_with("; 3 would be erased; nothing was changed\n"), "{said}");
     let after: Vec<Vec<String>> =
         ["landing", "millrace-state", "quarantine"].map(|container| names_in(&place, container)).to_vec();

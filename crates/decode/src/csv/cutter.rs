@@ -1,17 +1,10 @@
-//! A stream of bytes to chunks that end at row ends.
-//!
-//! It knows where rows end and nothing of what is in them. Its chunks depend on the bytes and the target alone, never
-//! on how the bytes were pushed.
+//! A stream of CSV to chunks that end at row ends. Row ends inside quotes are text.
 
 use bytes::Bytes;
 
 use super::scan::Scanner;
 use super::{CsvError, CsvLayout};
-
-/// What [`RowCutter::new`] is best given for `max_row_bytes`.
-pub const DEFAULT_MAX_ROW_BYTES: usize = 16 * 1024 * 1024;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+use crate::cutter::{Cutter, RowEnds};
 
 /// Why a stream cannot be cut.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,17 +32,7 @@ pub enum CutError {
 /// larger of `target_bytes` and `max_row_bytes` is ever held.
 #[derive(Debug)]
 pub struct RowCutter {
-    scanner: Scanner,
-    target_bytes: usize,
-    max_row_bytes: usize,
-    /// Begins with a row; while the first bytes may still be a byte order mark, those.
-    buffer: Vec<u8>,
-    /// How much of the buffer is whole rows.
-    whole_rows: usize,
-    /// Where in the stream the buffer begins.
-    offset: u64,
-    /// The byte order mark is behind us, or was not there.
-    begun: bool,
+    cutter: Cutter<Scanner>,
 }
 
 impl RowCutter {
@@ -61,22 +44,12 @@ impl RowCutter {
     /// address such chunks.
     pub fn new(layout: &CsvLayout, target_bytes: usize, max_row_bytes: usize) -> Self {
         layout.insist();
-        let max_row_bytes = max_row_bytes.max(target_bytes);
-        assert!(max_row_bytes < i32::MAX as usize, "chunks of 2 GiB cannot be addressed");
-        Self {
-            scanner: Scanner::new(layout),
-            target_bytes: target_bytes.max(1),
-            max_row_bytes,
-            buffer: Vec::new(),
-            whole_rows: 0,
-            offset: 0,
-            begun: false,
-        }
+        Self { cutter: Cutter::new(Scanner::new(layout), target_bytes, max_row_bytes) }
     }
 
     /// Says that bytes of the stream stand before those that are pushed, so that errors can say where a row is.
     pub(super) fn pass_over(&mut self, byte_count: usize) {
-        self.offset += byte_count as u64;
+        self.cutter.pass_over(byte_count);
     }
 
     /// Takes the next bytes and hands out the chunks that they complete.
@@ -85,101 +58,28 @@ impl RowCutter {
         input: &[u8],
         out: &mut impl FnMut(Bytes) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.begun {
-            return self.take(input, out);
-        }
-        let missing = BYTE_ORDER_MARK.len() - self.buffer.len();
-        let (head, rest) = input.split_at(missing.min(input.len()));
-        self.buffer.extend_from_slice(head);
-        if self.buffer.len() < BYTE_ORDER_MARK.len() {
-            return Ok(());
-        }
-        self.begin(out)?;
-        self.take(rest, out)
+        self.cutter.push(input, out)
     }
 
     /// Says that the stream is over and hands out what is left, which may end without a line end.
-    pub fn finish<E: From<CsvError>>(mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
-        if !self.begun {
-            self.begin(out)?;
-        }
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        out(Bytes::from(self.buffer))
+    pub fn finish<E: From<CsvError>>(self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
+        self.cutter.finish(out)
+    }
+}
+
+impl RowEnds for Scanner {
+    type Error = CsvError;
+
+    fn last_row_end(&mut self, bytes: &[u8]) -> Option<usize> {
+        Scanner::last_row_end(self, bytes)
     }
 
-    /// Drops the byte order mark, or takes the held bytes for what they are.
-    fn begin<E: From<CsvError>>(&mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
-        self.begun = true;
-        let head = std::mem::take(&mut self.buffer);
-        if head == BYTE_ORDER_MARK {
-            self.offset += BYTE_ORDER_MARK.len() as u64;
-            return Ok(());
-        }
-        self.take(&head, out)
+    fn first_row_end(&mut self, bytes: &[u8]) -> Option<usize> {
+        Scanner::first_row_end(self, bytes)
     }
 
-    fn take<E: From<CsvError>>(
-        &mut self,
-        mut input: &[u8],
-        out: &mut impl FnMut(Bytes) -> Result<(), E>,
-    ) -> Result<(), E> {
-        while !input.is_empty() {
-            let taken =
-                if self.buffer.len() < self.target_bytes { self.fill(input, out)? } else { self.lengthen(input, out)? };
-            input = &input[taken..];
-        }
-        Ok(())
-    }
-
-    /// Fills the buffer up to the target; once there, hands out its whole rows. Returns how much of the input it took.
-    fn fill<E: From<CsvError>>(
-        &mut self,
-        input: &[u8],
-        out: &mut impl FnMut(Bytes) -> Result<(), E>,
-    ) -> Result<usize, E> {
-        let taken = input.len().min(self.target_bytes - self.buffer.len());
-        let piece = &input[..taken];
-        if let Some(end) = self.scanner.last_row_end(piece) {
-            self.whole_rows = self.buffer.len() + end;
-        }
-        self.buffer.extend_from_slice(piece);
-        if self.buffer.len() == self.target_bytes && self.whole_rows > 0 {
-            self.hand_out(out)?;
-        }
-        Ok(taken)
-    }
-
-    /// The buffer is full of one row: looks for its end. Returns how much of the input it took.
-    fn lengthen<E: From<CsvError>>(
-        &mut self,
-        input: &[u8],
-        out: &mut impl FnMut(Bytes) -> Result<(), E>,
-    ) -> Result<usize, E> {
-        let room = self.max_row_bytes - self.buffer.len();
-        if room == 0 {
-            let error = CutError::RowTooLong { offset: self.offset, max_row_bytes: self.max_row_bytes };
-            return Err(CsvError::Cut(error).into());
-        }
-        let piece = &input[..room.min(input.len())];
-        let Some(end) = self.scanner.first_row_end(piece) else {
-            self.buffer.extend_from_slice(piece);
-            return Ok(piece.len());
-        };
-        self.buffer.extend_from_slice(&piece[..end]);
-        self.whole_rows = self.buffer.len();
-        self.hand_out(out)?;
-        Ok(end)
-    }
-
-    fn hand_out<E: From<CsvError>>(&mut self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
-        let mut rest = Vec::with_capacity(self.target_bytes);
-        rest.extend_from_slice(&self.buffer[self.whole_rows..]);
-        self.buffer.truncate(self.whole_rows);
-        self.offset += self.whole_rows as u64;
-        self.whole_rows = 0;
-        out(Bytes::from(std::mem::replace(&mut self.buffer, rest)))
+    fn too_long(offset: u64, max_row_bytes: usize) -> CsvError {
+        CutError::RowTooLong { offset, max_row_bytes }.into()
     }
 }
 

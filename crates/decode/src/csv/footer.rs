@@ -17,6 +17,7 @@ const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 pub(super) struct FooterHolder {
     layout: CsvLayout,
     held: VecDeque<Held>,
+    /// The sum of theirs.
     held_rows: usize,
     held_bytes: usize,
     max_held_bytes: usize,
@@ -25,6 +26,7 @@ pub(super) struct FooterHolder {
 #[derive(Debug)]
 struct Held {
     chunk: Bytes,
+    /// Or as many as the footer has, if there are more: they need not be counted to let other chunks go.
     row_count: usize,
 }
 
@@ -52,7 +54,7 @@ impl FooterHolder {
         if self.footer_rows() == 0 {
             return out(chunk);
         }
-        let row_count = self.count_rows(&chunk);
+        let row_count = self.count_rows(&chunk, self.footer_rows());
         self.held_rows += row_count;
         self.held_bytes += chunk.len();
         self.held.push_back(Held { chunk, row_count });
@@ -77,8 +79,9 @@ impl FooterHolder {
             let skip_footer = self.layout.skip_footer;
             return Err(CsvError::Cut(CutError::FooterUnclosed { skip_footer }).into());
         }
-        let mut data_rows = self.held_rows.saturating_sub(self.footer_rows());
-        for Held { chunk, row_count } in self.held {
+        let row_counts: Vec<usize> = self.held.iter().map(|held| self.count_rows(&held.chunk, usize::MAX)).collect();
+        let mut data_rows = row_counts.iter().sum::<usize>().saturating_sub(self.footer_rows());
+        for (Held { chunk, .. }, row_count) in self.held.into_iter().zip(row_counts) {
             if data_rows == 0 {
                 break;
             }
@@ -90,10 +93,11 @@ impl FooterHolder {
         Ok(())
     }
 
-    fn count_rows(&self, chunk: &[u8]) -> usize {
+    /// Stops at `enough`.
+    fn count_rows(&self, chunk: &[u8], enough: usize) -> usize {
         let mut rows = Rows::new(chunk, &self.layout, 0);
         let mut count = 0;
-        while rows.advance() {
+        while count < enough && rows.advance() {
             count += 1;
         }
         count

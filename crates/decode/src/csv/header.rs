@@ -3,7 +3,8 @@
 use super::CsvLayout;
 use super::rows::{Cell, Rows, undouble};
 use crate::contract::Column;
-use crate::reason::{self, listed, shown};
+use crate::names::{MissingColumn, missing_columns, say_wanted};
+use crate::reason::{self, listed};
 
 /// More columns than this are no table but a mistake, or hostile.
 pub const MAX_COLUMNS: usize = 16_384;
@@ -19,15 +20,6 @@ pub struct Header {
 enum NamedBy {
     File,
     Contract,
-}
-
-/// A required column that a header lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingColumn {
-    /// The name that the header should have.
-    pub from: String,
-    /// A name of the header that looks like it.
-    pub nearest: Option<String>,
 }
 
 /// Why a header is refused.
@@ -114,42 +106,14 @@ impl Header {
         let is_missing = |column: &&Column| column.required && self.position(column).is_none();
         let missing: Vec<&Column> = contract.iter().filter(is_missing).collect();
         if !missing.is_empty() {
-            let folded = self.fold_names();
-            let missing = missing
-                .iter()
-                .map(|column| MissingColumn { from: column.from.clone(), nearest: self.nearest(&column.from, &folded) })
-                .collect();
+            let missing = missing_columns(missing, &self.names);
             let found = self.names.clone();
             return Err(HeaderError::Missing { missing, found, delimiter: layout.delimiter });
         }
         let is_unknown = |name: &&String| !contract.iter().any(|column| column.from == **name);
         Ok(self.names.iter().filter(is_unknown).cloned().collect())
     }
-
-    /// Each name without what people mix up; too long a name looks like nothing.
-    fn fold_names(&self) -> Vec<Vec<char>> {
-        let fold = |name: &String| if name.len() > MAX_LIKENESS_BYTES { Vec::new() } else { fold(name) };
-        self.names.iter().map(fold).collect()
-    }
-
-    /// The name that differs from `wanted` by spelling only, or by a few letters.
-    fn nearest(&self, wanted: &str, folded_names: &[Vec<char>]) -> Option<String> {
-        let wanted = fold(wanted);
-        let near = (wanted.len() / 3).min(3);
-        self.names
-            .iter()
-            .zip(folded_names)
-            // Names of other lengths need not be compared: a hostile header has many.
-            .filter(|(_, folded)| !folded.is_empty() && folded.len().abs_diff(wanted.len()) <= near)
-            .map(|(name, folded)| (strsim::generic_damerau_levenshtein(folded, &wanted), name))
-            .filter(|(distance, _)| *distance <= near)
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, name)| name.clone())
-    }
 }
-
-/// A longer name is not looked at when a missing one is sought.
-const MAX_LIKENESS_BYTES: usize = 256;
 
 fn read_names(layout: &CsvLayout, chunk: &[u8], rows: &Rows) -> Result<Vec<String>, HeaderError> {
     let broken = |index: usize, what: &str| HeaderError::Broken { reason: format!("name {}: {what}", index + 1) };
@@ -180,20 +144,8 @@ fn say_empty(skip_rows: u32) -> String {
     }
 }
 
-/// Without what people mix up: case, blanks, underscores, hyphens, dots.
-fn fold(name: &str) -> Vec<char> {
-    name.chars().filter(|c| !c.is_whitespace() && !"_-.".contains(*c)).flat_map(char::to_lowercase).collect()
-}
-
 fn say_missing(missing: &[MissingColumn], found: &[String], delimiter: u8) -> String {
-    let wanted: Vec<String> = missing
-        .iter()
-        .map(|column| match &column.nearest {
-            Some(nearest) => format!("`{}` (did you mean `{}`?)", column.from, shown(nearest.as_bytes())),
-            None => format!("`{}`", column.from),
-        })
-        .collect();
-    let mut message = format!("the header lacks {}; it has {}", wanted.join(", "), listed(found));
+    let mut message = format!("the header lacks {}; it has {}", say_wanted(missing), listed(found));
     if let [only] = found
         && let Some(other) = [',', ';', '\t', '|'].into_iter().find(|other| only.contains(*other))
     {
@@ -290,19 +242,6 @@ mod tests {
             error.to_string(),
             "the header lacks `dep_delay` (did you mean `Dep Delay`?), `distance`; it has `Dep Delay`, `carrier`"
         );
-    }
-
-    #[test]
-    fn near_misses_are_few_letters_away() {
-        let nearest = |wanted: &str| {
-            let names = ["carrier", "distanz", "x", ""].map(String::from).to_vec();
-            let header = Header { names, named_by: NamedBy::File };
-            header.nearest(wanted, &header.fold_names())
-        };
-        assert_eq!(nearest("carier").as_deref(), Some("carrier"));
-        assert_eq!(nearest("distance").as_deref(), Some("distanz"));
-        assert_eq!(nearest("origin"), None);
-        assert_eq!(nearest("y"), None);
     }
 
     #[test]

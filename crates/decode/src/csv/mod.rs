@@ -23,8 +23,10 @@ mod scan;
 #[cfg(test)]
 mod agreement;
 
-pub use cutter::{CutError, DEFAULT_MAX_ROW_BYTES, RowCutter};
+pub use crate::cutter::DEFAULT_MAX_ROW_BYTES;
+pub use crate::names::MissingColumn;
+pub use cutter::{CutError, RowCutter};
 pub use decoder::Decoder;
-pub use header::{Header, HeaderError, MAX_COLUMNS, MissingColumn};
+pub use header::{Header, HeaderError, MAX_COLUMNS};
 pub use layout::{CsvLayout, HeaderRow, LayoutError};
 pub use reader::{ChunkReader, CsvError};

@@ -9,9 +9,8 @@
 //! byte by byte.
 
 use super::CsvLayout;
-
-/// Bytes that are looked at together: one bit each.
-pub(super) const BLOCK: usize = 64;
+pub(super) use crate::lanes::BLOCK;
+use crate::lanes::find;
 
 /// What stands in a block; bit i is byte i.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,8 +30,9 @@ pub(super) struct Marks {
 pub(super) struct Scanner {
     delimiter: u8,
     quote: u8,
-    /// All ones; without a quote in the layout 0.
-    quotes_count: u64,
+    /// Otherwise `quote` means nothing. A mask of 64 bits would be at hand, but then the compiler loads this whole struct
+    /// into a vector for each block, which costs the cutter two thirds of its speed.
+    has_quote: bool,
     /// The next byte is inside quotes.
     inside: bool,
     /// A quote as the next byte would open: the last byte ended a cell, or was the quote that closed one (then the next
@@ -46,7 +46,7 @@ impl Scanner {
         Self {
             delimiter: layout.delimiter,
             quote: layout.quote_byte(),
-            quotes_count: if layout.quote.is_some() { u64::MAX } else { 0 },
+            has_quote: layout.quote.is_some(),
             inside: false,
             may_open: true,
         }
@@ -76,7 +76,7 @@ impl Scanner {
         if bytes.is_empty() {
             return None;
         }
-        if self.quotes_count == 0 || memchr::memchr(self.quote, bytes).is_none() {
+        if !self.has_quote || memchr::memchr(self.quote, bytes).is_none() {
             if self.inside {
                 return None;
             }
@@ -119,7 +119,6 @@ impl Scanner {
             return Marks::default();
         }
         let [mut quotes, mut delimiters, mut line_feeds] = find(block, [self.quote, self.delimiter, b'\n']);
-        quotes &= self.quotes_count;
         if length < BLOCK {
             // Only a layout with NUL for a delimiter sees the padding.
             let real = (1 << length) - 1;
@@ -128,7 +127,7 @@ impl Scanner {
             line_feeds &= real;
         }
         let last = length - 1;
-        if quotes == 0 {
+        if quotes == 0 || !self.has_quote {
             if self.inside {
                 return Marks { quoted: true, ..Marks::default() };
             }
@@ -175,62 +174,6 @@ fn running_xor(mut bits: u64) -> u64 {
         bits ^= bits << shift;
     }
     bits
-}
-
-/// Where each of the needles stands in the block.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[expect(unsafe_code, reason = "without SSE2 events are decoded at three fifths of the speed")]
-fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
-    // This crate's only unsafe line. Measured against `find_in_words`: the cutter does 6.4 GB/s instead of 1.0 where
-    // there are quotes, and the decoder 2.6 instead of 1.6.
-    // SAFETY: every x86_64 processor has SSE2.
-    unsafe { find_sse2(block, needles) }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn find<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
-    find_in_words(block, needles)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "sse2")]
-#[inline]
-fn find_sse2<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
-    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
-    let mut found = [0; N];
-    // Loops, not `map`: closures would not be compiled into the caller, which costs half the speed.
-    let (vectors, _) = block.as_chunks::<16>();
-    for (index, vector) in vectors.iter().enumerate() {
-        let vector = u128::from_le_bytes(*vector);
-        let vector = _mm_set_epi64x((vector >> 64) as i64, vector as i64);
-        for (bits, needle) in found.iter_mut().zip(needles) {
-            let equal = _mm_cmpeq_epi8(vector, _mm_set1_epi8(needle.cast_signed()));
-            *bits |= u64::from(_mm_movemask_epi8(equal) as u16) << (index * 16);
-        }
-    }
-    found
-}
-
-/// The same for any machine, eight bytes at a time.
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn find_in_words<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64; N] {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let mut found = [0; N];
-    let (words, _) = block.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        for (bits, needle) in found.iter_mut().zip(needles) {
-            // A byte that is the needle is 0 now; only then does its highest bit survive the next line.
-            let differing = u64::from_le_bytes(*word) ^ EACH.wrapping_mul(u64::from(needle));
-            let low_bits = EACH * 0x7f;
-            let not_equal = ((differing & low_bits) + low_bits) | differing | low_bits;
-            let equal = !not_equal >> 7;
-            // One product moves the lowest bits of the eight bytes side by side.
-            *bits |= (equal.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (index * 8);
-        }
-    }
-    found
 }
 
 #[cfg(test)]
@@ -325,16 +268,6 @@ mod tests {
                 end += length;
             }
             prop_assert_eq!(end, expected.unwrap_or(0));
-        }
-
-        #[test]
-        fn needles_are_found_in_vectors_and_in_words(bytes: [u8; 32], needle: u8) {
-            let mut block = [needle; BLOCK];
-            block[16..48].copy_from_slice(&bytes);
-            let by_byte = |needle| (0..BLOCK).fold(0, |bits, index| bits | u64::from(block[index] == needle) << index);
-            let expected = [by_byte(needle), by_byte(b',')];
-            prop_assert_eq!(find(&block, [needle, b',']), expected);
-            prop_assert_eq!(find_in_words(&block, [needle, b',']), expected);
         }
     }
 }

@@ -1,22 +1,16 @@
 //! Gzip: one member or several, one after the other, checked by their checksums.
 
-use flate2::{Decompress, FlushDecompress, Status};
-
-use super::{InflateError, InflateLimits, PIECE_BYTES, RATIO_FROM_BYTES};
+use super::deflate::{Deflate, Wrapper};
+use super::meter::Meter;
+use super::{Compression, InflateError, InflateLimits};
 
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The largest window there is; a stream with a smaller one reads the same.
-const WINDOW_BITS: u8 = 15;
-
 #[derive(Debug)]
 pub(super) struct Gunzip {
-    limits: InflateLimits,
-    decompress: Decompress,
-    piece: Vec<u8>,
+    meter: Meter,
+    deflate: Deflate,
     place: Place,
-    consumed_bytes: u64,
-    output_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +28,9 @@ enum Place {
 impl Gunzip {
     pub fn new(limits: InflateLimits) -> Self {
         Self {
-            limits,
-            decompress: Decompress::new_gzip(WINDOW_BITS),
-            piece: vec![0; PIECE_BYTES],
+            meter: Meter::new(Compression::Gzip, limits),
+            deflate: Deflate::new(Wrapper::Gzip),
             place: Place::Before { first: true, seen: 0 },
-            consumed_bytes: 0,
-            output_bytes: 0,
         }
     }
 
@@ -59,9 +50,8 @@ impl Gunzip {
                     input = &input[taken..];
                 }
                 Place::Padding => {
-                    let zeros = input.iter().take_while(|byte| **byte == 0).count();
-                    if zeros < input.len() {
-                        return Err(self.trailing_garbage().into());
+                    if input.iter().any(|byte| *byte != 0) {
+                        return Err(self.meter.trailing_garbage().into());
                     }
                     return Ok(());
                 }
@@ -70,11 +60,13 @@ impl Gunzip {
         Ok(())
     }
 
-    pub fn finish(self) -> Result<(), InflateError> {
+    pub fn finish(mut self) -> Result<(), InflateError> {
         match self.place {
-            Place::Before { first: false, seen: 0 } | Place::Padding => Ok(()),
-            _ => Err(InflateError::Truncated { compressed_bytes: self.consumed_bytes }),
+            Place::Before { first: false, seen: 0 } | Place::Padding => return Ok(()),
+            Place::Before { seen, .. } => self.meter.took(seen),
+            Place::Member => {}
         }
+        Err(self.meter.truncated())
     }
 
     /// Takes one byte where a member may begin. Its magic is looked at here and not by the decompressor, which could
@@ -91,17 +83,15 @@ impl Gunzip {
             return Ok(());
         }
         if byte != MAGIC[seen] {
-            let error = if first { InflateError::NotGzip } else { self.trailing_garbage() };
+            let error = if first { self.meter.another_format() } else { self.meter.trailing_garbage() };
             return Err(error.into());
         }
         if seen + 1 < MAGIC.len() {
             self.place = Place::Before { first, seen: seen + 1 };
-            self.consumed_bytes += 1;
             return Ok(());
         }
-        self.consumed_bytes -= seen as u64; // the decompressor counts them
         self.place = Place::Member;
-        self.decompress.reset(true);
+        self.deflate.reset();
         self.inflate(&MAGIC, out).map(|_| ())
     }
 
@@ -111,67 +101,24 @@ impl Gunzip {
         input: &[u8],
         out: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<usize, E> {
-        let mut taken = 0;
-        loop {
-            let (in_before, out_before) = (self.decompress.total_in(), self.decompress.total_out());
-            let result = self.decompress.decompress(&input[taken..], &mut self.piece, FlushDecompress::None);
-            let consumed = (self.decompress.total_in() - in_before) as usize;
-            let produced = (self.decompress.total_out() - out_before) as usize;
-            taken += consumed;
-            self.consumed_bytes += consumed as u64;
-            self.output_bytes += produced as u64;
-            let status = result.map_err(|error| match error.message() {
-                Some("incorrect data check" | "incorrect length check") => self.damaged("its checksum does not match"),
-                _ => self.damaged("it does not follow the format"),
-            })?;
-            self.check_limits()?;
-            if produced > 0 {
-                out(&self.piece[..produced])?;
-            }
-            if status == Status::StreamEnd {
-                self.place = Place::Before { first: false, seen: 0 };
-                return Ok(taken);
-            }
-            if taken == input.len() && produced < self.piece.len() {
-                return Ok(taken);
-            }
-            if consumed == 0 && produced == 0 {
-                return Err(self.damaged("it leads nowhere").into());
-            }
+        let step = self.deflate.run(input, &mut self.meter, out)?;
+        if step.ended {
+            self.place = Place::Before { first: false, seen: 0 };
         }
-    }
-
-    fn check_limits(&self) -> Result<(), InflateError> {
-        let InflateLimits { max_output_bytes, max_ratio } = self.limits;
-        let (compressed_bytes, output_bytes) = (self.consumed_bytes, self.output_bytes);
-        if output_bytes > max_output_bytes {
-            return Err(InflateError::TooLarge { max_output_bytes });
-        }
-        if output_bytes > RATIO_FROM_BYTES && output_bytes / max_ratio.max(1) > compressed_bytes {
-            return Err(InflateError::TooDense { compressed_bytes, output_bytes, max_ratio });
-        }
-        Ok(())
-    }
-
-    fn damaged(&self, detail: &'static str) -> InflateError {
-        InflateError::Damaged { compressed_bytes: self.consumed_bytes, detail }
-    }
-
-    fn trailing_garbage(&self) -> InflateError {
-        InflateError::TrailingGarbage { compressed_bytes: self.consumed_bytes }
+        Ok(step.taken)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use flate2::{Compress, Compression as Level, FlushCompress};
+    use flate2::{Compress, Compression as Level, FlushCompress, Status};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::inflate::{Compression, Inflater};
+    use crate::inflate::testing::{self, split};
 
     fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut compress = Compress::new_gzip(Level::default(), WINDOW_BITS);
+        let mut compress = Compress::new_gzip(Level::default(), 15);
         let mut file = Vec::with_capacity(text.len() + 1024);
         let status = compress.compress_vec(text, &mut file, FlushCompress::Finish).unwrap();
         assert_eq!(status, Status::StreamEnd);
@@ -182,24 +129,11 @@ mod tests {
         pushes: impl IntoIterator<Item = &'a [u8]>,
         limits: InflateLimits,
     ) -> Result<Vec<u8>, InflateError> {
-        let mut text = Vec::new();
-        let mut inflater = Inflater::with_limits(Compression::Gzip, limits);
-        for push in pushes {
-            inflater.push(push, &mut |piece: &[u8]| {
-                assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES);
-                text.extend_from_slice(piece);
-                Ok::<(), InflateError>(())
-            })?;
-        }
-        inflater.finish()?;
-        Ok(text)
+        testing::inflate_with(Compression::Gzip, pushes, limits)
     }
 
     fn inflate(file: &[u8]) -> Result<Vec<u8>, InflateError> {
-        let whole = inflate_with([file], InflateLimits::default());
-        let byte_by_byte = inflate_with(file.chunks(1), InflateLimits::default());
-        assert_eq!(whole, byte_by_byte);
-        whole
+        testing::inflate(Compression::Gzip, file)
     }
 
     #[test]
@@ -217,7 +151,8 @@ mod tests {
     #[test]
     fn anything_else_behind_the_last_member_is_refused() {
         let member = gzip(b"text");
-        let error = InflateError::TrailingGarbage { compressed_bytes: member.len() as u64 };
+        let compressed_bytes = member.len() as u64;
+        let error = InflateError::TrailingGarbage { compression: Compression::Gzip, compressed_bytes };
         assert_eq!(inflate(&[&member[..], b"x"].concat()), Err(error.clone()));
         assert_eq!(inflate(&[&member[..], b"\0\0x"].concat()), Err(error.clone()));
         assert_eq!(inflate(&[&member[..], b"\0\0", &member].concat()), Err(error));
@@ -229,7 +164,8 @@ mod tests {
         let member = gzip(b"some text, some more text, and yet some more text");
         for length in 0..member.len() {
             let error = inflate(&member[..length]).unwrap_err();
-            assert_eq!(error, InflateError::Truncated { compressed_bytes: length as u64 });
+            let compressed_bytes = length as u64;
+            assert_eq!(error, InflateError::Truncated { compression: Compression::Gzip, compressed_bytes });
         }
         let error = inflate(&[&member[..], &member[..20]].concat()).unwrap_err();
         assert_eq!(
@@ -243,8 +179,9 @@ mod tests {
 
     #[test]
     fn what_is_no_gzip_is_refused() {
-        assert_eq!(inflate(b"a,b\n1,2\n"), Err(InflateError::NotGzip));
-        assert_eq!(inflate(b"\x1f\x8c"), Err(InflateError::NotGzip));
+        let error = InflateError::AnotherFormat { compression: Compression::Gzip };
+        assert_eq!(inflate(b"a,b\n1,2\n"), Err(error.clone()));
+        assert_eq!(inflate(b"\x1f\x8c"), Err(error));
     }
 
     #[test]
@@ -261,16 +198,7 @@ mod tests {
     #[test]
     fn a_file_that_grows_too_much_is_refused_before_it_is_handed_out() {
         let file = gzip(&vec![b'x'; 1 << 20]);
-        let limits = |max_output_bytes, max_ratio| InflateLimits { max_output_bytes, max_ratio };
-        assert_eq!(inflate_with([&file[..]], limits(1 << 20, 10)).unwrap().len(), 1 << 20);
-        let max_output_bytes = (1 << 20) - 1;
-        assert_eq!(
-            inflate_with([&file[..]], limits(max_output_bytes, 10)),
-            Err(InflateError::TooLarge { max_output_bytes })
-        );
-        let bomb = gzip(&vec![0; 65 << 20]);
-        let error = inflate_with([&bomb[..]], limits(u64::MAX, 900)).unwrap_err();
-        assert!(matches!(error, InflateError::TooDense { max_ratio: 900, .. }), "{error}");
+        testing::check_limits(Compression::Gzip, &file, 1 << 20);
     }
 
     proptest! {
@@ -282,14 +210,7 @@ mod tests {
         ) {
             let mut file: Vec<u8> = texts.iter().flat_map(|text| gzip(text.as_bytes())).collect();
             file.resize(file.len() + padding, 0);
-            let mut rest = &file[..];
-            let mut pushes = Vec::new();
-            for cut in cuts {
-                let (left, right) = rest.split_at(cut.min(rest.len()));
-                pushes.push(left);
-                rest = right;
-            }
-            pushes.push(rest);
+            let pushes = split(&file, &cuts);
             prop_assert_eq!(inflate_with(pushes, InflateLimits::default()), Ok(texts.concat().into_bytes()));
         }
 

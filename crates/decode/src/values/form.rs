@@ -37,6 +37,11 @@ impl Form {
         decimal::parse_decimal(text, self.decimal_type(), self.decimal_separator)
     }
 
+    /// Whether the column's values are written by a format of the user's.
+    pub fn has_format(&self) -> bool {
+        self.format.is_some()
+    }
+
     /// Of a column that is none, one that holds nothing.
     pub fn decimal_type(&self) -> DecimalType {
         match self.column_type {
@@ -60,5 +65,11 @@ impl Form {
             Some(format) => format.parse_timestamp(text)?,
         };
         timestamp.utc_micros_in(self.timezone)
+    }
+
+    /// Microseconds since 1970-01-01 UTC, of those that a wall clock of the feed's timezone showed.
+    pub fn utc_micros(&self, local_micros: i64) -> Result<i64, Misfit> {
+        let local_micros = calendar::micros_of_calendar(local_micros)?;
+        calendar::Timestamp { local_micros, offset_seconds: None }.utc_micros_in(self.timezone)
     }
 }

@@ -113,7 +113,9 @@ fn pack_key(packed: &mut Vec<u8>, values: &ValuesView, row: usize) {
         ValuesView::Int64(numbers) => packed.extend_from_slice(&numbers[row].to_le_bytes()),
         ValuesView::Date(days) => packed.extend_from_slice(&days[row].to_le_bytes()),
         ValuesView::Bool(flags) => packed.push(u8::from(flags.get(row))),
-        ValuesView::Float64(_) => unreachable!("`Summariser::new` takes no float64 as a key"),
+        ValuesView::Float64(_) | ValuesView::Decimal(_) => {
+            unreachable!("`Summariser::new` takes no float64 and no decimal as a key")
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use self::count::Views;
 use self::prepare::{Plan, Planner, Slot};
 use self::refused::Rejections;
 use crate::expression::OutputType;
-use crate::frame::frame_of;
+use crate::frame::{Wanted, frame_of};
 use crate::part::Part;
 use crate::plan::SummaryPlan;
 
@@ -75,7 +75,7 @@ pub struct Summariser {
     /// Each distinct expression once, under its name in the evaluated frame.
     computed: Vec<(Expr, OutputType)>,
     /// What `computed` reads.
-    read: Vec<(usize, PlSmallStr)>,
+    read: Vec<Wanted>,
     rules: Vec<(String, Slot)>,
     plans: Vec<Plan>,
 }
@@ -104,7 +104,11 @@ impl Summariser {
             .iter()
             .enumerate()
             .filter(|(_, column)| computed.iter().any(|(expr, _)| reads(expr, &column.name)))
-            .map(|(position, column)| (position, PlSmallStr::from_str(&column.name)))
+            .map(|(position, column)| Wanted {
+                position,
+                name: PlSmallStr::from_str(&column.name),
+                column_type: column.column_type,
+            })
             .collect();
         Ok(Summariser { feed: feed.to_owned(), column_count: columns.len(), computed, read, rules, plans })
     }

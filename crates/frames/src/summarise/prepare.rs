@@ -10,6 +10,7 @@ use super::PlanError;
 use crate::expression::{Expression, OutputType};
 use crate::part::Shape;
 use crate::plan::{AggregateCall, KeyType, MeasureType, SummaryPlan, SummaryRole};
+use crate::typing::measure_type_of;
 
 /// Where an expression's values are found.
 #[derive(Clone, Copy)]
@@ -78,7 +79,7 @@ impl<'a> Planner<'a> {
         if found == wanted {
             return Ok(());
         }
-        Err(self.error(subject, sql, format!("is {} where the plan says {}", found.name(), wanted.name())))
+        Err(self.error(subject, sql, format!("is {found} where the plan says {wanted}")))
     }
 
     fn error(&self, subject: &str, sql: &str, reason: String) -> PlanError {
@@ -134,7 +135,10 @@ impl<'a> Planner<'a> {
             AggregateCall::Count(over) => Ok(Some(self.slot(subject, over)?.0)),
             AggregateCall::Sum(over) | AggregateCall::Min(over) | AggregateCall::Max(over) => {
                 let (slot, output) = self.slot(subject, over)?;
-                self.require(subject, over, output, output_of_measure(measure_type))?;
+                if measure_type_of(call, output) != Some(measure_type) {
+                    let reason = format!("is {output} where the plan says {measure_type}");
+                    return Err(self.error(subject, over, reason));
+                }
                 Ok(Some(slot))
             }
         }
@@ -148,14 +152,5 @@ fn output_of_key(key_type: KeyType) -> OutputType {
         KeyType::Bool => OutputType::Bool,
         KeyType::Date => OutputType::Date,
         KeyType::Timestamp => OutputType::Timestamp,
-    }
-}
-
-fn output_of_measure(measure_type: MeasureType) -> OutputType {
-    match measure_type {
-        MeasureType::Int64 => OutputType::Int64,
-        MeasureType::Float64 => OutputType::Float64,
-        MeasureType::Date => OutputType::Date,
-        MeasureType::Timestamp => OutputType::Timestamp,
     }
 }

@@ -122,6 +122,31 @@ async fn what_has_begun_is_finished_even_if_the_feed_now_says_keep() {
 }
 
 #[tokio::test]
+async fn a_read_only_account_lands_its_files_and_says_why_they_stay() {
+    for after in [After::Delete, archive()] {
+        let mut place = Place::new(Server::read_only(), after).await;
+        for number in 0..20 {
+            place.server.put(&format!("/out/{number}.csv"), "content", 100);
+        }
+        place.sources[0].source.parallel = 1;
+        let report = place.two_ticks().await;
+        assert_eq!((report.pulled, report.finished, report.failed), (20, 0, 1), "one refusal tells for the folder");
+        let message = &report.failures[0].message;
+        assert!(
+            message.contains("is not allowed: ask the partner") && message.contains("`after = \"keep\"`"),
+            "{message}"
+        );
+        let again = place.tick().await;
+        assert_eq!((again.known, again.pulled, again.failed), (20, 0, 1));
+        place.sources[0].source.after = After::Keep;
+        let kept = place.tick().await;
+        assert_eq!((kept.known, kept.pulled, kept.failed), (20, 0, 0), "the remedy works");
+        assert_eq!(place.landed().await.len(), 20);
+        assert_eq!(place.server.names().len(), 20);
+    }
+}
+
+#[tokio::test]
 async fn a_move_onto_itself_is_refused() {
     let place = place(After::Move("/out".into())).await;
     let report = place.two_ticks().await;

@@ -12,7 +12,7 @@ use super::server::Server;
 use crate::clock::Clock;
 use crate::functions::pull::*;
 use crate::names::{BlobName, ETag};
-use crate::pipeline::{After, Login, SecretReference, SftpUrl};
+use crate::pipeline::{After, Folders, Login, SecretReference, SftpUrl};
 use crate::secret::Secret;
 use crate::stations::containers::{BlobFacts, Containers, StorageLocation};
 use crate::stations::sftp::{Credential, EndpointLogin};
@@ -41,6 +41,9 @@ pub fn source(after: After) -> PullSource {
         login: Login::Password(secret),
         include: vec!["*.csv".into()],
         exclude: vec!["*.tmp.csv".into()],
+        folders: Folders::Left,
+        newer_than: None,
+        done_marker: None,
         settle: SETTLE,
         after,
         parallel: 2,

@@ -1,13 +1,13 @@
 //! A server in memory, whose partner can be made to act, and whose connection can be made to break, just before any
 //! call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::DateTime;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use tokio::task::yield_now;
 
 use crate::stations::sftp::*;
@@ -22,8 +22,13 @@ type Hook = Box<dyn FnMut(&str, &RemotePath, &mut Files) -> Result<(), ()> + Sen
 #[derive(Clone, Default)]
 pub struct Server {
     files: Arc<Mutex<Files>>,
+    /// Entries that are no files, by the directory that lists them.
+    oddities: Arc<Mutex<Vec<(RemotePath, RemoteEntry)>>>,
+    /// Folders that this account may not list.
+    closed: Arc<Mutex<BTreeSet<RemotePath>>>,
     hook: Arc<Mutex<Option<Hook>>>,
     is_away: bool,
+    is_read_only: bool,
     /// The line goes silent after so many blocks of a file.
     blocks_before_silence: Option<usize>,
 }
@@ -37,12 +42,29 @@ impl Server {
         Server { is_away: true, ..Server::default() }
     }
 
+    pub fn read_only() -> Self {
+        Server { is_read_only: true, ..Server::default() }
+    }
+
     pub fn silent_after(blocks: usize) -> Self {
         Server { blocks_before_silence: Some(blocks), ..Server::default() }
     }
 
     pub fn put(&self, name: &str, body: &str, modified: i64) {
-        self.files.lock().unwrap().insert(path(name), (Bytes::copy_from_slice(body.as_bytes()), modified));
+        self.put_path(path(name), body, modified);
+    }
+
+    pub fn put_path(&self, path: RemotePath, body: &str, modified: i64) {
+        self.files.lock().unwrap().insert(path, (Bytes::copy_from_slice(body.as_bytes()), modified));
+    }
+
+    /// Lists something that is no file in a directory.
+    pub fn put_oddity(&self, directory: &str, entry: RemoteEntry) {
+        self.oddities.lock().unwrap().push((path(directory), entry));
+    }
+
+    pub fn close(&self, directory: &str) {
+        self.closed.lock().unwrap().insert(path(directory));
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -61,6 +83,17 @@ impl Server {
         *self.hook.lock().unwrap() = None;
     }
 
+    fn change(
+        &self,
+        operation: &'static str,
+        path: &RemotePath,
+    ) -> Result<std::sync::MutexGuard<'_, Files>, SftpError> {
+        if self.is_read_only {
+            return Err(denied(operation, path));
+        }
+        self.call(operation, path)
+    }
+
     fn call(&self, operation: &'static str, path: &RemotePath) -> Result<std::sync::MutexGuard<'_, Files>, SftpError> {
         let mut files = self.files.lock().unwrap();
         if let Some(hook) = self.hook.lock().unwrap().as_mut() {
@@ -72,6 +105,10 @@ impl Server {
 
 fn lost(operation: &'static str, path: &RemotePath) -> SftpError {
     SftpError::Lost { server: "memory".into(), operation, path: path.clone(), source: "cut".into() }
+}
+
+fn denied(operation: &'static str, path: &RemotePath) -> SftpError {
+    SftpError::Denied { server: "memory".into(), operation, path: path.clone() }
 }
 
 fn gone(path: &RemotePath) -> SftpError {
@@ -96,11 +133,28 @@ impl Connector for Server {
 
 #[async_trait]
 impl Sftp for Server {
-    async fn list(&self, directory: &RemotePath) -> Result<Vec<RemoteFile>, SftpError> {
+    /// In pages of two.
+    async fn list(&self, directory: &RemotePath) -> Result<RemotePages, SftpError> {
         yield_now().await;
         let files = self.call("list", directory)?;
-        let inside = files.iter().filter(|(path, _)| path.parent().as_ref() == Some(directory));
-        Ok(inside.map(|(path, content)| file(path, content)).collect())
+        if self.closed.lock().unwrap().contains(directory) {
+            return Err(denied("list", directory));
+        }
+        let mut entries = Vec::new();
+        let mut folders = BTreeSet::new();
+        for (path, content) in files.iter() {
+            if path.parent().as_ref() == Some(directory) {
+                entries.push(RemoteEntry::File(file(path, content)));
+            } else if let Some(below) = path.below(directory) {
+                let first = below.split(|byte| *byte == b'/').next().unwrap();
+                folders.insert(directory.join(first).unwrap());
+            }
+        }
+        entries.extend(folders.into_iter().map(RemoteEntry::Directory));
+        let oddities = self.oddities.lock().unwrap();
+        entries.extend(oddities.iter().filter(|(folder, _)| folder == directory).map(|(_, entry)| entry.clone()));
+        let pages: Vec<Result<Vec<RemoteEntry>, SftpError>> = entries.chunks(2).map(|page| Ok(page.to_vec())).collect();
+        Ok(stream::iter(pages).boxed())
     }
 
     async fn stat(&self, path: &RemotePath) -> Result<Option<RemoteFile>, SftpError> {
@@ -126,7 +180,7 @@ impl Sftp for Server {
 
     async fn rename(&self, from: &RemotePath, to: &RemotePath) -> Result<(), SftpError> {
         yield_now().await;
-        let mut files = self.call("rename", from)?;
+        let mut files = self.change("rename", from)?;
         if files.contains_key(to) {
             return Err(SftpError::Occupied { server: "memory".into(), path: to.clone() });
         }
@@ -137,11 +191,11 @@ impl Sftp for Server {
 
     async fn remove(&self, path: &RemotePath) -> Result<(), SftpError> {
         yield_now().await;
-        self.call("remove", path)?.remove(path).map(|_| ()).ok_or_else(|| gone(path))
+        self.change("remove", path)?.remove(path).map(|_| ()).ok_or_else(|| gone(path))
     }
 
     async fn create_directory(&self, path: &RemotePath) -> Result<(), SftpError> {
         yield_now().await;
-        self.call("creation", path).map(|_| ())
+        self.change("creation", path).map(|_| ())
     }
 }

@@ -86,6 +86,7 @@ pub fn write_unit(connection: &Connection, record: &UnitRecord) -> Result<(), ru
         record.rows_read,
         record.rows_rejected,
         record.quarantine,
+        record.curated,
         time_text(record.committed_at),
         record.retracted_at.map(time_text),
     ])?;
@@ -105,6 +106,7 @@ pub fn write_history(connection: &Connection, unit: &FileUnit, entry: &HistoryEn
         entry.event.word(),
         entry.rows_read,
         entry.rows_rejected,
+        entry.curated,
         time_text(entry.at),
         displaced.map(|old| old.etag.as_str()),
         displaced.map(|old| old.generation),
@@ -216,8 +218,9 @@ fn unit_record(row: &Row<'_>) -> Result<UnitRecord, WarehouseError> {
         rows_read: number(7)?,
         rows_rejected: number(8)?,
         quarantine: optional(9)?,
-        committed_at: time(&text(10)?)?,
-        retracted_at: optional(11)?.map(|at| time(&at)).transpose()?,
+        curated: optional(10)?,
+        committed_at: time(&text(11)?)?,
+        retracted_at: optional(12)?.map(|at| time(&at)).transpose()?,
     })
 }
 
@@ -231,10 +234,10 @@ fn history_entry(row: &Row<'_>) -> Result<HistoryEntry, WarehouseError> {
         let fault = NotOurs { found: format!("outcome `{word}`"), expected: "an outcome" };
         WarehouseError::Database { operation, source: fault.into() }
     })?;
-    let displaced = match row.get::<_, Option<String>>(7).map_err(failed(operation))? {
+    let displaced = match row.get::<_, Option<String>>(8).map_err(failed(operation))? {
         None => None,
         Some(etag) => {
-            Some(Displaced { etag: ETag::new(etag).map_err(named)?, generation: number(8)?, load_id: text(9)? })
+            Some(Displaced { etag: ETag::new(etag).map_err(named)?, generation: number(9)?, load_id: text(10)? })
         }
     };
     Ok(HistoryEntry {
@@ -244,7 +247,8 @@ fn history_entry(row: &Row<'_>) -> Result<HistoryEntry, WarehouseError> {
         load_id: text(3)?,
         rows_read: number(4)?,
         rows_rejected: number(5)?,
-        at: time_of(&text(6)?).map_err(|error| WarehouseError::Database { operation, source: error.into() })?,
+        curated: row.get(6).map_err(failed(operation))?,
+        at: time_of(&text(7)?).map_err(|error| WarehouseError::Database { operation, source: error.into() })?,
         displaced,
     })
 }

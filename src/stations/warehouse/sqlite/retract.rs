@@ -80,6 +80,7 @@ fn retracted(order: &RetractionOrder, record: &UnitRecord, ledger: Option<&UnitR
         load_id: order.id.clone(),
         rows_read: counted.map_or(0, |unit| unit.rows_read),
         rows_rejected: counted.map_or(0, |unit| unit.rows_rejected),
+        curated: None,
         at: order.at,
         displaced: counted.map(UnitRecord::as_displaced),
     }
@@ -102,6 +103,7 @@ pub fn restore(
         load_id: record.load_id.clone(),
         rows_read: 0,
         rows_rejected: 0,
+        curated: None,
         at,
         displaced: None,
     };

@@ -2,6 +2,7 @@
 
 use millrace_frames::part::Value;
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 use super::connection::failed;
 use super::ledger::{query_one, require_schema, require_shape, stored_shapes};
@@ -107,5 +108,10 @@ fn difference(row: &rusqlite::Row<'_>, shape: &TableShape) -> Result<Difference,
 /// What somebody else wrote, or a sum that does not fit, is shown and not refused: showing it is what this is for.
 fn value(row: &rusqlite::Row<'_>, position: usize, column: &ShapeColumn) -> Result<Value, rusqlite::Error> {
     let found = row.get_ref(position)?;
-    Ok(stored(column.kind, found).unwrap_or_else(|_| Value::Text(words(found))))
+    Ok(match (stored(column.kind, found), found) {
+        (Ok(value), _) => value,
+        // What the merges say of a sum that does not fit.
+        (Err(_), ValueRef::Text(b"overflow") | ValueRef::Blob(b"")) => Value::Text("too much to add up".to_owned()),
+        (Err(_), other) => Value::Text(words(other)),
+    })
 }

@@ -103,7 +103,7 @@ impl Decoder {
             None => ColumnBuilder::all_null(&column.form, good_rows),
         });
         let columns = columns.collect();
-        DecodedChunk { bytes: chunk, row_count, columns, bad }
+        DecodedChunk { bytes: chunk, row_count, columns, bad, unknown_keys: Vec::new() }
     }
 
     /// The raw bytes of rows that later steps found bad, in the order of `row_numbers`, which count as in

@@ -1,0 +1,410 @@
+//! Files that lie, end early, or were damaged on their way: refused in words, never with a panic.
+
+use std::ops::Range;
+
+use parquet::basic::{Compression, Encoding, Type as PhysicalType};
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::properties::WriterVersion;
+use proptest::prelude::*;
+
+use super::*;
+
+fn refusal(file: impl Into<Bytes>) -> String {
+    read(&file.into(), &[column("c", ColumnType::Int64)]).unwrap_err().to_string()
+}
+
+fn numbers() -> Bytes {
+    let rows = vec![(0..2000).map(|number| (number % 5 > 0).then_some(number)).collect()];
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    crate_file::<Int64Type>(properties, PhysicalType::INT64, |field| field, &rows)
+}
+
+/// Thrift's compact protocol, as a writer would write it.
+#[derive(Default)]
+struct Thrift(Vec<u8>);
+
+impl Thrift {
+    fn varint(mut self, mut number: u64) -> Self {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+        self
+    }
+
+    /// A field `delta` after the last one.
+    fn int(mut self, delta: u8, number: i64) -> Self {
+        self.0.push(delta << 4 | 6);
+        self.varint((number << 1 ^ number >> 63) as u64)
+    }
+
+    fn text(mut self, delta: u8, text: &str) -> Self {
+        self.0.push(delta << 4 | 8);
+        let mut this = self.varint(text.len() as u64);
+        this.0.extend_from_slice(text.as_bytes());
+        this
+    }
+
+    fn structure(mut self, delta: u8, inner: Thrift) -> Self {
+        self.0.push(delta << 4 | 12);
+        self.0.extend(inner.0);
+        self.0.push(0);
+        self
+    }
+
+    fn list(mut self, delta: u8, items: Vec<Thrift>) -> Self {
+        self.0.extend([delta << 4 | 9, 0xfc]);
+        let mut this = self.varint(items.len() as u64);
+        for item in items {
+            this.0.extend(item.0);
+            this.0.push(0);
+        }
+        this
+    }
+}
+
+fn schema_of_c() -> Vec<Thrift> {
+    let root = Thrift::default().text(4, "schema").int(1, 1);
+    // INT64, optional
+    vec![root, Thrift::default().int(1, 2).int(2, 1).text(1, "c")]
+}
+
+fn chunk_metadata(codec: i64, values: i64, length: i64, start: i64) -> Thrift {
+    Thrift::default().int(1, 2).int(3, codec).int(1, values).int(1, 0).int(1, length).int(2, start)
+}
+
+fn group_of(metadata: Thrift, rows: i64) -> Thrift {
+    Thrift::default().list(1, vec![Thrift::default().int(2, 0).structure(1, metadata)]).int(1, 0).int(1, rows)
+}
+
+fn file_of(data: &[u8], schema: Vec<Thrift>, groups: Vec<Thrift>, rows: i64) -> Bytes {
+    let footer = Thrift::default().int(1, 1).list(1, schema).int(1, rows).list(1, groups);
+    let mut file = [b"PAR1", data, &footer.0, &[0]].concat();
+    file.extend((footer.0.len() as u32 + 1).to_le_bytes());
+    file.extend(b"PAR1");
+    file.into()
+}
+
+/// A file of one page with `rows` values.
+fn file_of_page(header: Thrift, body: &[u8], rows: i64) -> Bytes {
+    let data = [&header.0[..], &[0], body].concat();
+    let group = group_of(chunk_metadata(0, rows, data.len() as i64, 4), rows);
+    file_of(&data, schema_of_c(), vec![group], rows)
+}
+
+/// The header of a data page of version 1.
+fn data_header(inflated: i64, stored: i64, values: i64, encoding: i64) -> Thrift {
+    let data = Thrift::default().int(1, values).int(1, encoding).int(1, 3).int(1, 3);
+    Thrift::default().int(1, 0).int(1, inflated).int(1, stored).structure(2, data)
+}
+
+#[test]
+fn a_file_made_by_hand_is_read() {
+    let body = [&[2, 0, 0, 0, 4, 1][..], &7_i64.to_le_bytes(), &8_i64.to_le_bytes()].concat();
+    let file = file_of_page(data_header(body.len() as i64, body.len() as i64, 2, 0), &body, 2);
+    assert_eq!(read_column(&file, "c", ColumnType::Int64), [7, 8].map(Cell::Int));
+}
+
+#[test]
+fn what_is_no_parquet_is_said_to_be_none() {
+    assert_eq!(refusal(&b""[..]), "the file is no Parquet: it is too short");
+    assert_eq!(
+        refusal(&b"time,carrier\n2013-01-01,UA\n"[..]),
+        "the file is no Parquet: it does not end with `PAR1`, and may have been cut off"
+    );
+    let mut encrypted = numbers().to_vec();
+    let end = encrypted.len();
+    encrypted[end - 4..].copy_from_slice(b"PARE");
+    assert_eq!(refusal(encrypted), "the file is encrypted; ask for the file without Parquet's encryption");
+    let mut longer = numbers().to_vec();
+    longer[end - 8..end - 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(refusal(longer).starts_with("the file is damaged: footer: claims 4294967295 bytes in a file of "));
+    assert_eq!(refusal(&b"PAR1\x05\0\0\0PAR1"[..]), "the file is damaged: footer: claims 5 bytes in a file of 12");
+    assert_eq!(refusal(&b"PAR1\0\0\0\0PAR1"[..]), "the file is damaged: footer: ends early");
+}
+
+#[test]
+fn a_huge_footer_is_not_read() {
+    struct Huge;
+    impl RangeSource for Huge {
+        fn size_bytes(&self) -> u64 {
+            1 << 40
+        }
+        fn read(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+            assert!(range.end - range.start <= 64 << 10, "only the tail is read");
+            let mut end = vec![0; (range.end - range.start) as usize];
+            let length = end.len();
+            end[length - 8..length - 4].copy_from_slice(&(1_u32 << 30).to_le_bytes());
+            end[length - 4..].copy_from_slice(b"PAR1");
+            Ok(end.into())
+        }
+    }
+    let error = ParquetFile::open(Arc::new(Huge)).err().unwrap().to_string();
+    assert_eq!(error, "footer: takes 1073741824 bytes, more than the 67108864 that are read");
+}
+
+#[test]
+fn schemas_that_lie_are_refused() {
+    let refuse = |schema| refusal(file_of(&[], schema, Vec::new(), 0));
+    let root = |children| Thrift::default().text(4, "schema").int(1, children);
+    assert_eq!(refuse(vec![]), "the file is damaged: footer: it has no schema");
+    assert_eq!(refuse(vec![root(i64::from(i32::MAX))]), "the file is damaged: footer: the schema ends early");
+    assert_eq!(refuse(vec![root(-1)]), "the file is damaged: footer: the schema is not readable");
+    assert_eq!(refuse(vec![root(0), root(0)]), "the file is damaged: footer: the schema has nodes below none");
+    let deep = (0..50_000).map(|_| root(1)).collect();
+    assert_eq!(refuse(deep), "footer: the schema is deeper than 64 levels");
+    let wide = (0..100_000).map(|_| root(0)).collect();
+    assert_eq!(refuse(wide), "footer: the schema has 100000 nodes, too many to read");
+    let twice = vec![root(2), Thrift::default().int(1, 2).text(3, "c"), Thrift::default().int(1, 2).text(3, "c")];
+    assert_eq!(refuse(twice), "the file's schema names `c` more than once");
+}
+
+#[test]
+fn row_groups_that_lie_are_refused() {
+    let refuse = |metadata, rows| refusal(file_of(&[0; 100], schema_of_c(), vec![group_of(metadata, rows)], rows));
+    assert_eq!(
+        refuse(chunk_metadata(0, 3, 50, 4), 2),
+        "the file is damaged: row group 1: a column has not as many values as rows"
+    );
+    for (length, start) in [(101, 4), (-1, 4), (50, -4), (i64::MAX, i64::MAX)] {
+        assert_eq!(
+            refuse(chunk_metadata(0, 2, length, start), 2),
+            "the file is damaged: row group 1: a column's pages lie outside the file"
+        );
+    }
+    assert_eq!(
+        refuse(chunk_metadata(3, 2, 50, 4), 2),
+        "row group 1, column `c`: is compressed by LZO, which is not read; ask for zstd or snappy"
+    );
+    assert_eq!(refuse(chunk_metadata(0, 0, 50, 4), i64::MAX), "footer: claims more than 1099511627776 rows");
+    let file = file_of(&[0; 9], schema_of_c(), vec![Thrift::default().int(3, 2)], 2);
+    assert_eq!(refusal(file), "the file is damaged: row group 1: has fewer columns than the schema");
+    let groups = (0..300_000).map(|_| Thrift::default().int(3, 0)).collect();
+    assert_eq!(
+        refusal(file_of(&[], schema_of_c(), groups, 0)),
+        "footer: 300000 row groups are more than the 200000 that are read"
+    );
+}
+
+#[test]
+fn pages_that_lie_are_refused_before_they_are_made() {
+    let refuse = |header, body: &[u8]| refusal(file_of_page(header, body, 4));
+    let page = "row group 1, column `c`, page 1";
+    assert_eq!(
+        refuse(data_header(1 << 30, 8, 4, 0), &[0; 8]),
+        format!("{page}: a page of 1073741824 bytes is more than the 134217728 that are read; ask for smaller pages")
+    );
+    for (header, body, what) in [
+        (data_header(8, -8, 4, 0), &[0; 8][..], "its header names no size"),
+        (data_header(8, 9, 4, 0), &[0; 8], "is cut off"),
+        (data_header(8, 8, 5, 0), &[0; 8], "has more values than its row group has rows"),
+        (data_header(8, 8, -1, 0), &[0; 8], "its header is incomplete"),
+        (data_header(8, 8, 4, 0), &[9, 0, 0, 0, 8, 1, 0, 0], "its levels are longer than itself"),
+        (data_header(2, 2, 4, 0), &[0; 2], "its levels are longer than itself"),
+        (data_header(8, 8, 4, 0), &[2, 0, 0, 0, 8, 1, 0, 0], "its values end early"),
+        (data_header(8, 8, 4, 0), &[1, 0, 0, 0, 8, 0, 0, 0], "runs of numbers end early"),
+        (data_header(8, 8, 4, 8), &[2, 0, 0, 0, 8, 1, 1, 0], "it needs a dictionary, and there is none"),
+        (data_header(8, 8, 4, 8), &[2, 0, 0, 0, 8, 1, 33, 0], "numbers of 33 bits are too wide"),
+        (Thrift::default().int(1, 9).int(1, 8).int(1, 8), &[0; 8], "its header is of no known kind"),
+        (Thrift(vec![0x1f]), &[0; 8], "its header is not readable"),
+        (Thrift::default(), &[], "its header names no size"),
+    ] {
+        assert_eq!(refuse(header, body), format!("the file is damaged: {page}: {what}"));
+    }
+    for (encoding, what) in [
+        (4, "is in the encoding BIT_PACKED, which is not read"),
+        (10, "is in the encoding ALP, which is not read"),
+        (77, "is in an encoding that is not read (number 77)"),
+    ] {
+        assert_eq!(refuse(data_header(8, 8, 4, encoding), &[2, 0, 0, 0, 8, 1, 0, 0]), format!("{page}: {what}"));
+    }
+    let levels = Thrift::default().int(1, 4).int(1, 0).int(1, 4).int(1, 0).int(1, i64::from(i32::MAX)).int(1, 9);
+    let header = Thrift::default().int(1, 3).int(1, 8).int(1, 8).structure(5, levels);
+    assert_eq!(refuse(header, &[0; 8]), format!("the file is damaged: {page}: its levels are longer than itself"));
+    let entries = Thrift::default().int(1, 1 << 30).int(1, 0);
+    let header = Thrift::default().int(1, 2).int(1, 8).int(1, 8).structure(4, entries);
+    assert_eq!(
+        refuse(header, &[0; 8]),
+        format!(
+            "{page}: a dictionary of 1073741824 entries in 8 bytes is more than the 4194304 in 67108864 that are read; \
+             ask for the column without dictionary"
+        )
+    );
+    let missing = file_of(&[], schema_of_c(), vec![group_of(chunk_metadata(0, 2, 0, 4), 2)], 2);
+    assert_eq!(refusal(missing), format!("the file is damaged: {page}: is missing: there are fewer values than rows"));
+}
+
+#[test]
+fn a_few_bytes_that_claim_many_nulls_are_read_in_chunks() {
+    let rows = i64::from(i32::MAX);
+    // One run of zeros.
+    let body = [&[6, 0, 0, 0][..], &Thrift::default().varint(u64::from(u32::MAX) - 1).0[..], &[0]].concat();
+    let file = file_of_page(data_header(10, 10, rows, 0), &body, rows);
+    let file = open(file).unwrap();
+    let decoder = file.decoder(&ValueRules::default(), &[column("c", ColumnType::Int64)]).unwrap();
+    let mut reader = decoder.group(0).unwrap();
+    for number in 0..3 {
+        let chunk = reader.next_chunk().unwrap().unwrap();
+        assert_eq!((chunk.number, chunk.decoded.row_count as usize), (number, CHUNK_ROWS));
+    }
+}
+
+#[test]
+fn damage_is_seen_by_the_checksum() {
+    let body = [&[2, 0, 0, 0, 4, 1][..], &7_i64.to_le_bytes(), &8_i64.to_le_bytes()].concat();
+    let mut crc = flate2::Crc::new();
+    crc.update(&body);
+    let header = |crc: u32| {
+        let data = Thrift::default().int(1, 2).int(1, 0).int(1, 3).int(1, 3);
+        let length = body.len() as i64;
+        Thrift::default().int(1, 0).int(1, length).int(1, length).int(1, i64::from(crc as i32)).structure(1, data)
+    };
+    let file = file_of_page(header(crc.sum()), &body, 2);
+    assert_eq!(read_column(&file, "c", ColumnType::Int64), [7, 8].map(Cell::Int));
+    assert_eq!(
+        refusal(file_of_page(header(crc.sum() ^ 1), &body, 2)),
+        "the file is damaged: row group 1, column `c`, page 1: its bytes do not agree with its checksum"
+    );
+}
+
+/// Gives the file, and fails from some read on.
+struct Superseded {
+    file: Bytes,
+    reads: std::sync::atomic::AtomicUsize,
+    good_reads: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("412: the blob was superseded")]
+struct PreconditionFailed;
+
+impl RangeSource for Superseded {
+    fn size_bytes(&self) -> u64 {
+        self.file.len() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        if self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= self.good_reads {
+            return Err(Box::new(PreconditionFailed));
+        }
+        self.file.read(range)
+    }
+}
+
+#[test]
+fn the_sources_own_error_comes_through() {
+    for good_reads in 0..2 {
+        let source = Superseded { file: numbers(), reads: 0.into(), good_reads };
+        let outcome = ParquetFile::open(Arc::new(source)).and_then(|file| {
+            let decoder = file.decoder(&ValueRules::default(), &[column("c", ColumnType::Int64)]).unwrap();
+            decoder.group(0)?.next_chunk()
+        });
+        let Err(ParquetError::Source(error)) = outcome else { panic!("{outcome:?}") };
+        assert!(error.downcast_ref::<PreconditionFailed>().is_some());
+    }
+}
+
+/// Reads all that can be read of a file, as whatever its schema allows.
+fn read_anything(file: Bytes) {
+    let Ok(opened) = open(file.clone()) else { return };
+    for column_type in
+        [ColumnType::String, ColumnType::Int64, ColumnType::Float64, ColumnType::Timestamp, decimal(38, 4)]
+    {
+        let columns: Vec<Column> = opened.names().iter().take(20).map(|name| column(name, column_type)).collect();
+        for columns in columns.chunks(1) {
+            let Ok(decoder) = opened.decoder(&ValueRules::default(), columns) else { continue };
+            for group in 0..opened.groups().len().min(10) {
+                let Ok(mut reader) = decoder.group(group) else { continue };
+                // A lie about many rows may be told in a few bytes: some of them are enough.
+                for _ in 0..5 {
+                    if !matches!(reader.next_chunk(), Ok(Some(_))) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn victims() -> Vec<Bytes> {
+    let mut victims = vec![numbers()];
+    let words: Vec<Option<ByteArray>> = (0..3000_u32)
+        .map(|index| (index % 11 > 0).then(|| ByteArray::from(format!("word {}", index % 700).as_str())))
+        .collect();
+    for (encoding, version) in [
+        (None, WriterVersion::PARQUET_1_0),
+        (None, WriterVersion::PARQUET_2_0),
+        (Some(Encoding::PLAIN), WriterVersion::PARQUET_2_0),
+        (Some(Encoding::DELTA_LENGTH_BYTE_ARRAY), WriterVersion::PARQUET_1_0),
+        (Some(Encoding::DELTA_BYTE_ARRAY), WriterVersion::PARQUET_2_0),
+    ] {
+        let mut properties =
+            WriterProperties::builder().set_writer_version(version).set_data_page_row_count_limit(1000);
+        if let Some(encoding) = encoding {
+            properties = properties.set_dictionary_enabled(false).set_encoding(encoding);
+        }
+        let rows = vec![words.clone(), words[..5].to_vec()];
+        victims.push(crate_file::<ByteArrayType>(properties.build(), PhysicalType::BYTE_ARRAY, |field| field, &rows));
+    }
+    for encoding in [Encoding::DELTA_BINARY_PACKED, Encoding::BYTE_STREAM_SPLIT] {
+        let rows = vec![(0..3000).map(|index| (index % 3 > 0).then_some(index * index)).collect()];
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_encoding(encoding)
+            .set_compression(Compression::LZ4_RAW);
+        victims.push(crate_file::<Int64Type>(properties.build(), PhysicalType::INT64, |field| field, &rows));
+    }
+    victims
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn damaged_files_never_panic(
+        victim in 0_usize..8,
+        flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        tail in any::<bool>(),
+    ) {
+        let mut file = VICTIMS.with(|victims| victims[victim].to_vec());
+        let length = file.len();
+        for (index, value) in flips {
+            // Footers are short, and most of what can go wrong is there.
+            let at = if tail { length - 1 - index.index(length.min(400)) } else { index.index(length) };
+            file[at] = value;
+        }
+        read_anything(file.into());
+    }
+
+    #[test]
+    fn cut_files_never_panic(victim in 0_usize..8, cut in any::<prop::sample::Index>(), end in any::<bool>()) {
+        let file = VICTIMS.with(|victims| victims[victim].clone());
+        let at = cut.index(file.len());
+        read_anything(file.slice(..at));
+        if end {
+            let footer = file.len().saturating_sub(at);
+            let mut cut_inside = file[..at / 2].to_vec();
+            cut_inside.extend_from_slice(&file[file.len() - footer.min(600)..]);
+            read_anything(cut_inside.into());
+        }
+    }
+
+    #[test]
+    fn any_page_is_read_or_refused(
+        body in proptest::collection::vec(any::<u8>(), 0..200),
+        values in 0_i64..3000,
+        encoding in 0_i64..12,
+        codec in 0_i64..9,
+        inflated in 0_i64..400,
+    ) {
+        let header = data_header(inflated, body.len() as i64, values, encoding);
+        let data = [&header.0[..], &[0], &body].concat();
+        let group = group_of(chunk_metadata(codec, values, data.len() as i64, 4), values);
+        read_anything(file_of(&data, schema_of_c(), vec![group], values));
+    }
+}
+
+thread_local! {
+    static VICTIMS: Vec<Bytes> = victims();
+}
