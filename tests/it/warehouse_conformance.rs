@@ -49,6 +49,9 @@ mod on_sqlite {
             a_sum_that_does_not_fit_is_refused_and_changes_nothing,
             a_sum_that_fits_is_exact_whatever_its_order,
             a_float_sum_that_does_not_fit_is_refused,
+            a_decimal_sum_that_does_not_fit_is_refused_and_changes_nothing,
+            a_decimal_sum_that_fits_is_exact_whatever_its_order,
+            decimals_are_ordered_as_numbers,
             values_that_break_the_contract_are_refused,
             a_key_that_was_counted_twice_is_refused,
         }

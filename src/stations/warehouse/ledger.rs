@@ -35,6 +35,8 @@ pub struct UnitRecord {
     pub rows_rejected: i64,
     /// Name of the file in container `quarantine`, where rows were rejected.
     pub quarantine: Option<String>,
+    /// Name of the file in container `curated`, where the feed keeps its typed rows.
+    pub curated: Option<String>,
     /// Kept to the microsecond.
     pub committed_at: DateTime<Utc>,
 }
@@ -127,6 +129,7 @@ mod tests {
             rows_read: 1,
             rows_rejected: 0,
             quarantine: None,
+            curated: None,
             committed_at: DateTime::UNIX_EPOCH,
         }
     }

@@ -62,7 +62,7 @@ impl Model {
     }
 }
 
-/// `flights` and `miles` by sum, `worst` by max, nulls ignored.
+/// `flights`, `miles` and `fares` by sum, `worst` by max, `earliest` by min, nulls ignored.
 fn add(total: &mut Row, row: &Row) {
     for (position, value) in row.iter().enumerate().skip(2) {
         total[position] = match (&total[position], value) {
@@ -70,6 +70,12 @@ fn add(total: &mut Row, row: &Row) {
             (Value::Null, new) => new.clone(),
             (Value::Int64(known), Value::Int64(new)) => Value::Int64(known + new),
             (Value::Float64(known), Value::Float64(new)) => Value::Float64(known.max(*new)),
+            (Value::Decimal { units: known, scale: 2 }, Value::Decimal { units: new, .. }) => {
+                Value::Decimal { units: known + new, scale: 2 }
+            }
+            (Value::Decimal { units: known, scale }, Value::Decimal { units: new, .. }) => {
+                Value::Decimal { units: *known.min(new), scale: *scale }
+            }
             other => unreachable!("a row of days holds no {other:?}"),
         };
     }

@@ -184,9 +184,7 @@ impl Context<'_> {
         match (&from, to) {
             (DataType::Decimal(_, 0), to) if to.is_integer() => Ok(node.clone()),
             (DataType::Decimal(_, scale), to) if to.is_integer() => {
-                let one = Scalar::from(10_i128.pow(*scale as u32));
-                let whole = expr.clone().to_physical() / Expr::Literal(one.into());
-                Ok(whole.cast_with_options(to.clone(), options))
+                Ok(whole_part(expr.clone(), 10_i128.pow(*scale as u32)).cast_with_options(to.clone(), options))
             }
             (_, DataType::Float64 | DataType::Float32 | DataType::String) => Ok(node.clone()),
             _ => Err(Refusal::Cast { from, to: to.clone() }),
@@ -305,6 +303,15 @@ fn held_by_either(
 
 fn of_digits(precision: u8, scale: u8) -> Result<DecimalType, DecimalRefusal> {
     DecimalType::new(precision, scale).ok_or(DecimalRefusal::TooManyDigits { needed: u32::from(precision) })
+}
+
+/// What stands before the point, where `one` units make a whole. Polars divides integers downwards: below zero, all but
+/// one unit of a whole is added first.
+fn whole_part(decimal: Expr, one: i128) -> Expr {
+    let number = |number: i128| Expr::Literal(Scalar::from(number).into());
+    let units = decimal.to_physical();
+    let added = when(units.clone().lt(number(0))).then(number(one - 1)).otherwise(number(0));
+    (units + added).floor_div(number(one))
 }
 
 /// Polars gives every sum and product 38 digits.

@@ -10,7 +10,7 @@ use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
 use crate::stations::warehouse::{FeedMeaning, FileUnit, UnitRecord, WarehouseError};
 
 /// The upgrades of the fixed tables, oldest first; the number of the last is the version that this program knows.
-pub const UPGRADES: [&str; 1] = [include_str!("sql/schema_1.sql")];
+pub const UPGRADES: [&str; 2] = [include_str!("sql/schema_1.sql"), include_str!("sql/schema_2.sql")];
 
 pub fn known_version() -> i64 {
     i64::try_from(UPGRADES.len()).expect("there are fewer upgrades than an i64 counts")
@@ -90,6 +90,7 @@ pub fn write_unit(
         record.rows_read,
         record.rows_rejected,
         record.quarantine,
+        record.curated,
         committed_at,
     ])?;
     connection.prepare_cached(include_str!("sql/insert_history.sql"))?.execute(params![
@@ -101,6 +102,7 @@ pub fn write_unit(
         record.load_id,
         record.rows_read,
         record.rows_rejected,
+        record.curated,
         committed_at,
         displaced.map(|old| old.etag.as_str()),
         displaced.map(|old| old.generation),
@@ -190,7 +192,8 @@ fn unit_record(row: &Row<'_>) -> Result<UnitRecord, WarehouseError> {
         rows_read: number(7)?,
         rows_rejected: number(8)?,
         quarantine: optional(9)?,
-        committed_at: time_of(&text(10)?)
+        curated: optional(10)?,
+        committed_at: time_of(&text(11)?)
             .map_err(|error| WarehouseError::Database { operation, source: error.into() })?,
     })
 }

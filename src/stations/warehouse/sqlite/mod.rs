@@ -1,8 +1,8 @@
 //! The embedded warehouse: one SQLite file, which several processes may use at once.
 //!
 //! Nothing touches the file until the first call that needs it. Tables carry the schema's name as a prefix
-//! (`millrace_unit`), summaries their own. The crate is built without SQLite's hooks and functions for Rust, so merging
-//! is plain SQL, in `sql/`.
+//! (`millrace_unit`), summaries their own. Merging is SQL, in `sql/`; only decimals, which SQLite does not know, are
+//! merged by aggregates of our own.
 
 use std::path::PathBuf;
 
@@ -21,6 +21,7 @@ use super::{
 use crate::names::{BlobName, FeedName};
 
 mod connection;
+mod decimals;
 mod ledger;
 mod migrate;
 mod replace;

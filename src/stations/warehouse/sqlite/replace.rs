@@ -8,10 +8,10 @@ use super::ledger::{latest_generation, query_one, read_unit, require_schema, sto
 use super::table_sql::{RowSource, TableSql};
 use super::values::{bound, words};
 use crate::stations::warehouse::row_check::check_row;
-use crate::stations::warehouse::shape::{ShapeColumn, TableShape};
+use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
 use crate::stations::warehouse::{UnitRecord, WarehouseError};
 use millrace_frames::part::Row;
-use millrace_frames::plan::Merge;
+use millrace_frames::plan::{MeasureType, Merge};
 
 /// Makes an empty temporary table for the new parts of each summary table. It needs no lock: only this connection sees
 /// them.
@@ -172,7 +172,11 @@ fn find_overflow(
         if let Some(row) = rows.next().map_err(failed(operation))? {
             let keys = table.shape.keys().enumerate().map(|(position, key)| key_words(row, position, key));
             let keys = keys.collect::<Result<Vec<_>, _>>().map_err(failed(operation))?.join(", ");
-            let reason = format!("the sum of `{}` for {keys} does not fit 64 bits", measure.name);
+            let limit = match measure.kind {
+                ColumnKind::Measure(MeasureType::Decimal { .. }, _) => "38 digits",
+                _ => "64 bits",
+            };
+            let reason = format!("the sum of `{}` for {keys} does not fit {limit}", measure.name);
             return Ok(Some(WarehouseError::Data { table: table.shape.table.clone(), reason }));
         }
     }

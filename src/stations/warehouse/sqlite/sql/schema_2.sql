@@ -1,0 +1,3 @@
+-- The name of the unit's file in container curated, where its feed keeps the typed rows.
+ALTER TABLE "millrace_unit" ADD COLUMN "curated" TEXT;
+ALTER TABLE "millrace_load_history" ADD COLUMN "curated" TEXT;
