@@ -1,8 +1,9 @@
 //! Why a file could not be counted, and what a person does about it.
 
 use millrace_decode::contract::FormatError;
-use millrace_decode::csv::{CsvError, CutError};
+use millrace_decode::csv::CsvError;
 use millrace_decode::inflate::{InflateError, Refusal};
+use millrace_decode::ndjson::CutError;
 use millrace_decode::parquet::{ParquetError, WriteError};
 use millrace_frames::part::Overflow;
 use millrace_frames::summarise::SummariseError;
@@ -23,9 +24,8 @@ pub enum CountError {
     Inflate(#[from] InflateError),
     #[error(transparent)]
     Csv(#[from] CsvError),
-    /// Of NDJSON.
     #[error(transparent)]
-    Cut(#[from] CutError),
+    Ndjson(#[from] CutError),
     #[error(transparent)]
     Parquet(ParquetError),
     #[error("the file has columns that the contract does not name: {}", .columns.join(", "))]
@@ -74,13 +74,13 @@ impl CountError {
             CountError::Refused(refusal) => refusal.remedy(),
             CountError::Inflate(error) => error.remedy(),
             CountError::Csv(CsvError::Cut(_)) => {
-                "look for an unclosed quote, or set `quote` and `delimiter` of the feed right"
+                "look for an unclosed quote, or set `quote`, `delimiter` and `skip_footer` of the feed right"
             }
             CountError::Csv(CsvError::Encoding(_)) => {
                 "set the feed's `encoding` in pipeline.toml, run `millrace migrate` and retry the dead letter; or ask the \
                  sender for the encoding that was agreed"
             }
-            CountError::Cut(_) => "ask the sender for one JSON object a line",
+            CountError::Ndjson(_) => "ask the sender for one JSON object a line",
             CountError::Csv(CsvError::Header(_)) | CountError::UnknownColumns { .. } => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
             }

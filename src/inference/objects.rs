@@ -96,15 +96,15 @@ pub fn of_ndjson(text: &str) -> Result<Guess, InferenceError> {
         };
         rows += 1;
         for (name, value) in &object {
-            match keys.iter_mut().find(|key| key.name == *name) {
-                Some(key) => key.see(value),
-                None if keys.len() < MOST_KEYS => {
-                    let mut key = Key::new(name);
-                    key.see(value);
-                    keys.push(key);
+            let position = match keys.iter().position(|key| key.name == *name) {
+                Some(position) => position,
+                None if keys.len() == MOST_KEYS => continue,
+                None => {
+                    keys.push(Key::new(name));
+                    keys.len() - 1
                 }
-                None => {}
-            }
+            };
+            keys[position].see(value);
         }
     }
     if rows == 0 {

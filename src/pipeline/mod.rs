@@ -26,6 +26,7 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use millrace_decode::contract::{Column, ValueRules};
 use millrace_decode::csv::CsvLayout;
 use millrace_frames::plan::SummaryPlan;
