@@ -7,9 +7,9 @@ use super::group::GroupReader;
 use super::output::NeededColumn;
 use super::schema::Shape;
 use super::source::RangeSource;
-use super::widening::{MisfitColumn, Widening};
+use super::widening::{MisfitColumn, Widening, natural_type};
 use super::{Broken, ParquetError};
-use crate::contract::{Column, FormatError, ValueRules};
+use crate::contract::{Column, ColumnType, FormatError, ValueRules};
 use crate::names::{MissingColumn, nearest};
 use crate::values::Form;
 
@@ -19,6 +19,16 @@ pub struct ParquetFile {
     source: Arc<dyn RangeSource>,
     footer: Arc<Footer>,
     names: Vec<String>,
+}
+
+/// A column of a file, without a contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    pub name: String,
+    /// Its type in the file, as tools print it, such as `TIMESTAMP(MILLIS,UTC)`; or that it is nested.
+    pub found: String,
+    /// The type of the contract that holds all that the column can; `None` where it cannot be read.
+    pub possible: Option<ColumnType>,
 }
 
 /// What is known of a row group before it is read.
@@ -63,6 +73,18 @@ impl ParquetFile {
     /// All names at the top of the schema, in the file's order.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The columns as they are, in the file's order: for whoever writes a contract for the file.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = ColumnInfo> {
+        self.footer.columns.iter().map(|column| ColumnInfo {
+            name: column.name.clone(),
+            found: column.shape.to_string(),
+            possible: match &column.shape {
+                Shape::Flat(leaf) => natural_type(leaf),
+                Shape::Nested(_) => None,
+            },
+        })
     }
 
     /// The row groups, in the file's order.

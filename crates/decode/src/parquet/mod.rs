@@ -22,6 +22,7 @@
 
 mod codec;
 mod column;
+mod convert;
 mod delta;
 mod dictionary;
 mod file;
@@ -32,12 +33,14 @@ mod output;
 mod pages;
 mod schema;
 mod source;
+mod stored;
 mod thrift;
+mod tree;
 mod values;
 mod widening;
 mod write;
 
-pub use file::{Decoder, DecoderError, GroupInfo, ParquetFile};
+pub use file::{ColumnInfo, Decoder, DecoderError, GroupInfo, ParquetFile};
 pub use group::{GroupChunk, GroupReader};
 pub use source::{RangeSource, SourceError};
 pub use widening::MisfitColumn;

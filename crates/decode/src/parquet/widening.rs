@@ -103,15 +103,9 @@ impl MisfitColumn {
 }
 
 /// The type of the contract that holds all that the column can.
-fn natural_type(leaf: &Leaf) -> Option<ColumnType> {
-    let candidates = [
-        ColumnType::Int64,
-        ColumnType::Float64,
-        ColumnType::Bool,
-        ColumnType::Date,
-        ColumnType::Timestamp,
-        ColumnType::String,
-    ];
+pub(super) fn natural_type(leaf: &Leaf) -> Option<ColumnType> {
+    let candidates =
+        [ColumnType::Int64, ColumnType::Float64, ColumnType::Bool, ColumnType::Date, ColumnType::Timestamp];
     match (leaf.physical, leaf.logical) {
         (Physical::Int64, Logical::Integer { signed: false, .. }) => DecimalType::new(20, 0).map(ColumnType::Decimal),
         (_, Logical::Decimal { precision, scale }) => {
@@ -119,6 +113,9 @@ fn natural_type(leaf: &Leaf) -> Option<ColumnType> {
             Widening::new(leaf, ColumnType::Decimal(decimal)).map(|_| ColumnType::Decimal(decimal))
         }
         (_, Logical::Json) => Some(ColumnType::Json),
+        (Physical::ByteArray, _) | (_, Logical::Null) => {
+            Widening::new(leaf, ColumnType::String).map(|_| ColumnType::String)
+        }
         _ => candidates.into_iter().find(|candidate| Widening::new(leaf, *candidate).is_some()),
     }
 }
