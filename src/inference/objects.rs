@@ -126,13 +126,13 @@ pub fn of_parquet(file: &Arc<dyn RangeSource>) -> Result<Guess, InferenceError> 
     let mut notes = vec![format!("{} rows, by its footer", file.row_count())];
     let mut columns = Vec::new();
     for column in file.columns() {
-        let Some(column_type) = column.contract_type else {
-            notes.push(format!("column `{}` is left out: {} is not read", column.name, column.file_type));
+        let Some(column_type) = column.possible else {
+            notes.push(format!("column `{}` is left out: {} is not read", column.name, column.found));
             continue;
         };
         let why = match column_type {
             ColumnType::String | ColumnType::Json => String::new(),
-            _ => format!("{} in the file", column.file_type),
+            _ => format!("{} in the file", column.found),
         };
         columns.push(ColumnGuess {
             from: column.name,

@@ -221,6 +221,37 @@ mod tests {
     }
 
     #[test]
+    fn a_json_number_has_a_point_and_is_a_time_only_by_a_format() {
+        let rules = ValueRules { decimal_separator: b',', ..ValueRules::default() };
+        let number = |column: Column| {
+            let form = Form::new(&column, &rules).unwrap();
+            let mut builder = ColumnBuilder::new(&form, 0);
+            builder.push_number(b"[1.5]", 1, 4).map(|()| builder.finish().values)
+        };
+        assert!(
+            matches!(number(Column::new("c", ColumnType::Float64)), Ok(Values::Float64(values)) if values == [1.5])
+        );
+        assert!(matches!(number(Column::new("c", ColumnType::String)), Ok(Values::String { views, .. })
+            if views[0].text(b"", b"") == &b"1.5"[..]));
+        for column_type in [ColumnType::Int64, ColumnType::Bool, ColumnType::Date, ColumnType::Timestamp] {
+            assert_eq!(number(Column::new("c", column_type)).unwrap_err(), Misfit::Form);
+        }
+        let format = Some("%s".to_owned());
+        let times = Form::new(&Column { format, ..Column::new("c", ColumnType::Timestamp) }, &rules).unwrap();
+        let mut builder = ColumnBuilder::new(&times, 0);
+        builder.push_number(b"60", 0, 2).unwrap();
+        assert!(matches!(builder.finish().values, Values::Timestamp(values) if values == [60_000_000]));
+    }
+
+    #[test]
+    fn json_text_is_kept_in_columns_of_text_alone() {
+        for (column_type, fits) in [(ColumnType::String, true), (ColumnType::Json, true), (ColumnType::Bool, false)] {
+            let form = form(column_type);
+            assert_eq!(ColumnBuilder::new(&form, 0).push_json(b"true", 0, 4).is_ok(), fits);
+        }
+    }
+
+    #[test]
     fn a_text_that_is_taken_back_leaves_the_buffer() {
         let form = form(ColumnType::String);
         let mut builder = ColumnBuilder::new(&form, 0);
