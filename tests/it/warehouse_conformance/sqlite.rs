@@ -99,6 +99,7 @@ async fn a_database_of_version_1_is_upgraded_and_keeps_what_it_counted() {
     stage.count("1.csv", "a", rows.clone()).await;
     let counted = stage.recorded("1.csv").await;
     let back_to_1 = "ALTER TABLE millrace_unit DROP COLUMN curated;
+                     ALTER TABLE millrace_unit DROP COLUMN retracted_at;
                      ALTER TABLE millrace_load_history DROP COLUMN curated;
                      UPDATE millrace_schema_version SET version = 1";
     Connection::open(file(&folder)).unwrap().execute_batch(back_to_1).unwrap();
