@@ -103,9 +103,8 @@ fn difference_text(difference: &Difference, check: &TableCheck) -> String {
         (Some(has), Some(should)) => {
             let differing =
                 check.measures.iter().zip(has.iter().zip(should)).filter(|(_, (has, should))| has != should);
-            let differing = differing.map(|(name, (has, should))| {
-                format!("{name} is {}, its parts say {}", cell(has), cell(should))
-            });
+            let differing = differing
+                .map(|(name, (has, should))| format!("{name} is {}, its parts say {}", cell(has), cell(should)));
             format!("  {key}: {}\n", differing.collect::<Vec<_>>().join("; "))
         }
         (None, Some(should)) => format!("  {key}: is missing, its parts say {}\n", named(&check.measures, should)),

@@ -87,7 +87,9 @@ impl CountError {
             CountError::Parquet(ParquetError::Missing { .. } | ParquetError::Misfits(_)) => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
             }
-            CountError::Parquet(_) => "ask the sender for the file again, written anew; a new version is taken by itself",
+            CountError::Parquet(_) => {
+                "ask the sender for the file again, written anew; a new version is taken by itself"
+            }
             CountError::TooManyBadRows { .. } => {
                 "read the rows in quarantine; have the file corrected, or mend the contract or raise max_reject_ratio \
                  and retry the dead letter"
@@ -98,9 +100,7 @@ impl CountError {
             | CountError::Spool { .. }
             | CountError::Curate { .. }
             | CountError::Plan { .. }
-            | CountError::Stopped => {
-                "see the reason; correct the summary in pipeline.toml, then retry the dead letter"
-            }
+            | CountError::Stopped => "see the reason; correct the summary in pipeline.toml, then retry the dead letter",
         }
     }
 

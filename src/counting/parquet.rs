@@ -47,7 +47,11 @@ fn failed(error: ParquetError) -> CountError {
 }
 
 /// Decompresses a file to the temporary disk; it vanishes with the handle.
-pub fn spool(compression: Compression, mut ranges: mpsc::Receiver<Bytes>, size_bytes: u64) -> Result<FileRanges, CountError> {
+pub fn spool(
+    compression: Compression,
+    mut ranges: mpsc::Receiver<Bytes>,
+    size_bytes: u64,
+) -> Result<FileRanges, CountError> {
     let broken = |source: std::io::Error| CountError::Spool { source: source.into() };
     let mut file = tempfile::tempfile().map_err(broken)?;
     let limits = InflateLimits { max_output_bytes: MOST_SPOOLED_BYTES, ..InflateLimits::default() };

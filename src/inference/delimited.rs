@@ -40,7 +40,11 @@ pub fn of_csv(text: &str, sample: &Sample) -> Result<Guess, InferenceError> {
     if sample.whole {
         let after = rows.iter().rev().take_while(|record| record.len() != width).count();
         if after > 0 && after <= MOST_AROUND && after < rows.len() {
-            guess.set("skip_footer", after.to_string(), format!("the last {after} rows have other cells than the rest"));
+            guess.set(
+                "skip_footer",
+                after.to_string(),
+                format!("the last {after} rows have other cells than the rest"),
+            );
             rows = &rows[..rows.len() - after];
         }
     }

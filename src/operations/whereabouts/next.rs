@@ -78,7 +78,10 @@ fn of_seen(version: &VersionStory, source: Option<&SftpSource>, now: DateTime<Ut
             seen_as.size_bytes
         );
     }
-    let marker = source.done_marker.as_ref().map(|suffix| format!(", and once its done marker (its name and `{suffix}`) is there"));
+    let marker = source
+        .done_marker
+        .as_ref()
+        .map(|suffix| format!(", and once its done marker (its name and `{suffix}`) is there"));
     let marker = marker.unwrap_or_default();
     let settled_at = version.first_seen.map(|first_seen| first_seen + source.settle);
     match settled_at {
