@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 
 use super::context::{AppArguments, Context};
 use super::replay::announce_again;
-use super::words::{counted, moment, shown};
+use super::words::{moment, shown};
 use crate::records::attempts;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::stations::containers::Container;
@@ -88,15 +88,13 @@ async fn list(state: &Container, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Id, time of the last try, file; then why and what to do.
 fn to_text(letter: &DeadLetter) -> String {
-    let tries = counted(u64::from(letter.tries), "try", "tries");
-    let mut text =
-        format!("{}  {}\n    {}\n    {}\n", letter.id(), shown(letter.blob.as_str()), letter.reason, letter.remedy);
-    text.push_str(&format!("    {} in {}, the last at {}", tries, letter.stage, moment(letter.last_at)));
-    if let Some(quarantine) = &letter.quarantine {
-        text.push_str(&format!("; bad rows in quarantine: {}", shown(quarantine)));
+    let (id, blob) = (letter.id(), shown(letter.blob.as_str()));
+    let mut text = format!("{id}  {}  {blob}\n    {}\n    {}\n", moment(letter.last_at), letter.reason, letter.remedy);
+    if letter.tries > 1 {
+        text.push_str(&format!("    {} tries, the first at {}\n", letter.tries, moment(letter.first_at)));
     }
-    text.push('\n');
     text
 }
 

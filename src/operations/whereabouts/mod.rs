@@ -7,6 +7,7 @@ mod next;
 mod question;
 mod scan;
 mod story;
+mod telling;
 
 use serde::Serialize;
 
@@ -66,7 +67,7 @@ pub async fn find(question: &Question, limit: usize, at: &WhereStations<'_>) -> 
     let blobs = findings.files();
     let mut files = Vec::new();
     for blob in blobs.iter().take(limit) {
-        let story = story::tell(blob, ledger_is_away.as_deref(), at).await?;
+        let story = telling::tell(blob, ledger_is_away.as_deref(), at).await?;
         if let LedgerAnswer::Away { reason } = &story.ledger {
             ledger_is_away = Some(reason.clone());
         }
