@@ -14,6 +14,7 @@ pub mod faults;
 pub mod functions;
 pub mod handler;
 pub mod inference;
+pub mod operations;
 pub mod pipeline;
 pub mod records;
 pub mod settings;

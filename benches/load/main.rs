@@ -96,9 +96,11 @@ async fn measured_load(directory: &Path, file: &EventFile) -> Measured {
         Containers::open(&StorageLocation::Directory(workspace.join("storage"))).await.expect("storage opens");
     let landing = workspace.join("storage/landing/events");
     fs::create_dir_all(&landing).expect("landing can be made");
-    fs::hard_link(&file.path, landing.join(format!("events.{format}"))).expect("the file and the workspace are on one file system");
+    fs::hard_link(&file.path, landing.join(format!("events.{format}")))
+        .expect("the file and the workspace are on one file system");
 
-    let pipeline = Pipeline::parse("bench.toml", &PIPELINE.replace("FORMAT", format)).expect("the pipeline has no faults");
+    let pipeline =
+        Pipeline::parse("bench.toml", &PIPELINE.replace("FORMAT", format)).expect("the pipeline has no faults");
     let feed = FeedName::new("events").expect("a good name");
     let warehouse = SqliteWarehouse::new(workspace.join("warehouse.db"));
     let meaning = FeedMeaning { feed: feed.clone(), fingerprint: pipeline.fingerprint(&feed) };

@@ -26,7 +26,8 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
     let mut faults: Vec<String> = Vec::new();
     match Pipeline::read(&settings.pipeline_path(arguments.app.app())) {
         Ok(pipeline) => {
-            println!("pipeline.toml: {} feeds, {} summaries", pipeline.feeds.len(), pipeline.summaries.len());
+            let (feeds, summaries) = (named(pipeline.feeds.len(), "feed"), named(pipeline.summaries.len(), "summary"));
+            println!("pipeline.toml: {feeds}, {summaries}");
             match wiring::pull_sources(&pipeline, &settings) {
                 Ok(sources) => faults.extend(sources.into_iter().filter_map(|source| {
                     source.endpoint.err().map(|fault| format!("feed `{}`: {fault}", source.feed))

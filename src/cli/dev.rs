@@ -46,7 +46,7 @@ pub struct DevArguments {
     /// End when nothing is left to do and print the summaries; fails if there are dead letters
     #[arg(long)]
     once: bool,
-    /// Print what the run came to as JSON on stdout; all else goes to stderr
+    /// Print what the run came to as JSON on stdout (decimals as strings); all else goes to stderr
     #[arg(long, requires = "once")]
     json: bool,
     /// Listen on 127.0.0.1 at this port; 0 takes any [default: 7071; with --once any]

@@ -33,7 +33,7 @@ pub struct HostArguments {
     /// End when nothing is left to do; fails if there are dead letters
     #[arg(long)]
     until_idle: bool,
-    /// Print what the run came to as JSON on stdout; the log goes to stderr
+    /// Print what the run came to as JSON on stdout (decimals as strings); the log goes to stderr
     #[arg(long, requires = "until_idle")]
     json: bool,
     /// Listen on 127.0.0.1 at this port; 0 takes any

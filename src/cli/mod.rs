@@ -12,13 +12,18 @@ mod init;
 mod migrate;
 mod plan;
 mod replay;
+mod retract;
 mod serve;
 #[cfg(feature = "dev")]
 mod show;
 mod status;
 #[cfg(feature = "dev")]
 mod totals;
+mod values;
+mod verify;
+mod where_file;
 mod wiring;
+mod words;
 mod workspace;
 
 use std::process::ExitCode;
@@ -59,8 +64,14 @@ enum Command {
     Status(status::StatusArguments),
     /// Show what failed and why, and give it another try
     DeadLetters(dead_letters::DeadLettersArguments),
+    /// Say where a file is: seen, landed, loaded, counted, dead, with times, and what comes next
+    Where(where_file::WhereArguments),
     /// Announce landed files again, so that they are counted as pipeline.toml says now
     Replay(replay::ReplayArguments),
+    /// Take back what files have counted
+    Retract(retract::RetractArguments),
+    /// Recount the tables from their parts, and compare landing with the ledger
+    Verify(verify::VerifyArguments),
 }
 
 /// Runs the command that the arguments name. Exit code 0 (done), 1 (failed, the reason on stderr) or 2 (usage).
@@ -107,6 +118,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+        Command::Where(arguments) => where_file::run(arguments).await,
         Command::Replay(arguments) => replay::run(arguments).await,
+        Command::Retract(arguments) => retract::run(arguments).await,
+        Command::Verify(arguments) => verify::run(arguments).await,
     }
 }

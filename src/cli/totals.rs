@@ -5,12 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use indicatif::HumanCount;
-use millrace_frames::part::Value as SummaryValue;
+use millrace_frames::part::{Row, Value as SummaryValue};
 use millrace_frames::plan::SummaryPlan;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use super::context::Context;
+use super::values::{as_json, cell};
 use crate::records::dead_letters;
 use crate::stations::warehouse::SummaryRows;
 
@@ -27,7 +28,8 @@ pub struct Totals {
     pub rows: RowTotals,
     pub seconds: f64,
     /// Table by table, in the order of pipeline.toml.
-    pub summaries: Map<String, Value>,
+    #[serde(serialize_with = "as_json_tables")]
+    pub summaries: Vec<(String, SummaryRows)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -68,7 +70,7 @@ pub async fn totals(context: &Context, began: DateTime<Utc>, took: Duration) -> 
         let mut after = None;
         loop {
             let units = context.stations.warehouse.units(&feed.name, after.as_ref(), PAGE).await?;
-            for unit in units.iter().filter(|unit| unit.committed_at >= began) {
+            for unit in units.iter().filter(|unit| unit.committed_at >= began && unit.retracted_at.is_none()) {
                 files.loaded += 1;
                 rows.read += unit.rows_read;
                 rows.rejected += unit.rows_rejected;
@@ -79,10 +81,10 @@ pub async fn totals(context: &Context, began: DateTime<Utc>, took: Duration) -> 
             }
         }
     }
-    let mut summaries = Map::new();
+    let mut summaries = Vec::new();
     for plan in tables(context) {
         let table = context.stations.warehouse.summary(plan).await?;
-        summaries.insert(plan.table.clone(), as_objects(&table));
+        summaries.push((plan.table.clone(), table));
     }
     Ok(Totals { files, rows, seconds: took.as_secs_f64(), summaries })
 }
@@ -98,6 +100,10 @@ fn tables(context: &Context) -> Vec<&SummaryPlan> {
     plans
 }
 
+fn as_json_tables<S: Serializer>(tables: &[(String, SummaryRows)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(tables.iter().map(|(name, table)| (name, as_objects(table))))
+}
+
 fn as_objects(table: &SummaryRows) -> Value {
     let object = |row: &Vec<SummaryValue>| -> Value {
         table.columns.iter().cloned().zip(row.iter().map(as_json)).collect::<Map<String, Value>>().into()
@@ -105,32 +111,13 @@ fn as_objects(table: &SummaryRows) -> Value {
     table.rows.iter().map(object).collect()
 }
 
-fn as_json(value: &SummaryValue) -> Value {
-    match value {
-        SummaryValue::Null => Value::Null,
-        SummaryValue::Int64(number) => json!(number),
-        SummaryValue::Float64(number) => json!(number),
-        SummaryValue::Text(text) => json!(text),
-        SummaryValue::Bool(truth) => json!(truth),
-        SummaryValue::Date(days) => match chrono::NaiveDate::from_epoch_days(*days) {
-            Some(date) => json!(date.to_string()),
-            None => json!(days),
-        },
-        SummaryValue::Timestamp(micros) => match DateTime::from_timestamp_micros(*micros) {
-            Some(time) => json!(time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
-            None => json!(micros),
-        },
-    }
-}
-
 impl Totals {
     /// For a terminal: the first rows of each table, then the totals.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        for (table, rows) in &self.summaries {
-            let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+        for (table, SummaryRows { columns, rows }) in &self.summaries {
             text.push_str(&format!("\n{table}: {} rows\n", HumanCount(rows.len() as u64)));
-            text.push_str(&table_text(&rows[..rows.len().min(ROWS_SHOWN)]));
+            text.push_str(&table_text(columns, &rows[..rows.len().min(ROWS_SHOWN)]));
             if rows.len() > ROWS_SHOWN {
                 text.push_str(&format!("  … and {} more\n", HumanCount((rows.len() - ROWS_SHOWN) as u64)));
             }
@@ -150,33 +137,66 @@ impl Totals {
 }
 
 /// Columns as wide as they must be, numbers to the right.
-fn table_text(rows: &[Value]) -> String {
-    let Some(first) = rows.first().and_then(Value::as_object) else { return String::new() };
-    let header: Vec<String> = first.keys().cloned().collect();
-    let is_number: Vec<bool> = first.values().map(Value::is_number).collect();
-    let cells =
-        |row: &Value| -> Vec<String> { row.as_object().into_iter().flat_map(|row| row.values().map(cell)).collect() };
-    let body: Vec<Vec<String>> = rows.iter().map(cells).collect();
+fn table_text(header: &[String], rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let body: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
     let width = |column: usize| {
         body.iter().map(|row| row[column].chars().count()).chain([header[column].chars().count()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let holds_numbers = |column: usize| rows.iter().any(|row| is_number(&row[column]));
+    let is_right: Vec<bool> = (0..header.len()).map(holds_numbers).collect();
     let line = |row: &[String]| {
         let padded: Vec<String> = row
             .iter()
             .zip(&widths)
-            .zip(&is_number)
-            .map(|((cell, &width), &number)| if number { format!("{cell:>width$}") } else { format!("{cell:<width$}") })
+            .zip(&is_right)
+            .map(|((cell, &width), &right)| if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") })
             .collect();
         format!("  {}\n", padded.join("  ").trim_end())
     };
-    std::iter::once(line(&header)).chain(body.iter().map(|row| line(row))).collect()
+    std::iter::once(line(header)).chain(body.iter().map(|row| line(row))).collect()
 }
 
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+fn is_number(value: &SummaryValue) -> bool {
+    matches!(value, SummaryValue::Int64(_) | SummaryValue::Float64(_) | SummaryValue::Decimal { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn totals() -> Totals {
+        let row = |carrier: &str, units: i128| {
+            vec![SummaryValue::Text(carrier.to_owned()), SummaryValue::Decimal { units, scale: 2 }, SummaryValue::Null]
+        };
+        let table = SummaryRows {
+            columns: ["carrier", "paid", "worst"].map(str::to_owned).to_vec(),
+            rows: vec![row("AA", 1_234_567_890_123_456_789_012), row("UA", -5)],
+        };
+        let summaries = vec![("days".to_owned(), table)];
+        Totals { files: FileTotals::default(), rows: RowTotals::default(), seconds: 1.0, summaries }
+    }
+
+    #[test]
+    fn a_decimal_is_a_json_string_with_every_digit() {
+        let json = serde_json::to_value(totals()).unwrap();
+        let rows = json!([
+            { "carrier": "AA", "paid": "12345678901234567890.12", "worst": null },
+            { "carrier": "UA", "paid": "-0.05", "worst": null },
+        ]);
+        assert_eq!(json["summaries"], json!({ "days": rows }));
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right() {
+        let text = totals().to_text();
+        let expected = "\ndays: 2 rows\n  carrier                     paid  worst\n  \
+                        AA       12345678901234567890.12  null\n  UA                         -0.05  null\n";
+        assert!(text.starts_with(expected), "{text}");
     }
 }

@@ -1,8 +1,9 @@
 //! Why a file could not be counted, and what a person does about it.
 
 use millrace_decode::contract::FormatError;
-use millrace_decode::csv::{CsvError, CutError};
+use millrace_decode::csv::CsvError;
 use millrace_decode::inflate::{InflateError, Refusal};
+use millrace_decode::ndjson::CutError;
 use millrace_decode::parquet::{ParquetError, WriteError};
 use millrace_frames::part::Overflow;
 use millrace_frames::summarise::SummariseError;
@@ -23,9 +24,8 @@ pub enum CountError {
     Inflate(#[from] InflateError),
     #[error(transparent)]
     Csv(#[from] CsvError),
-    /// Of NDJSON.
     #[error(transparent)]
-    Cut(#[from] CutError),
+    Ndjson(#[from] CutError),
     #[error(transparent)]
     Parquet(ParquetError),
     #[error("the file has columns that the contract does not name: {}", .columns.join(", "))]
@@ -74,20 +74,22 @@ impl CountError {
             CountError::Refused(refusal) => refusal.remedy(),
             CountError::Inflate(error) => error.remedy(),
             CountError::Csv(CsvError::Cut(_)) => {
-                "look for an unclosed quote, or set `quote` and `delimiter` of the feed right"
+                "look for an unclosed quote, or set `quote`, `delimiter` and `skip_footer` of the feed right"
             }
             CountError::Csv(CsvError::Encoding(_)) => {
                 "set the feed's `encoding` in pipeline.toml, run `millrace migrate` and retry the dead letter; or ask the \
                  sender for the encoding that was agreed"
             }
-            CountError::Cut(_) => "ask the sender for one JSON object a line",
+            CountError::Ndjson(_) => "ask the sender for one JSON object a line",
             CountError::Csv(CsvError::Header(_)) | CountError::UnknownColumns { .. } => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
             }
             CountError::Parquet(ParquetError::Missing { .. } | ParquetError::Misfits(_)) => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
             }
-            CountError::Parquet(_) => "ask the sender for the file again, written anew; a new version is taken by itself",
+            CountError::Parquet(_) => {
+                "ask the sender for the file again, written anew; a new version is taken by itself"
+            }
             CountError::TooManyBadRows { .. } => {
                 "read the rows in quarantine; have the file corrected, or mend the contract or raise max_reject_ratio \
                  and retry the dead letter"
@@ -98,9 +100,7 @@ impl CountError {
             | CountError::Spool { .. }
             | CountError::Curate { .. }
             | CountError::Plan { .. }
-            | CountError::Stopped => {
-                "see the reason; correct the summary in pipeline.toml, then retry the dead letter"
-            }
+            | CountError::Stopped => "see the reason; correct the summary in pipeline.toml, then retry the dead letter",
         }
     }
 

@@ -1,8 +1,8 @@
 //! The chunks on their way from the reader to the workers, in the order of the file.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use millrace_decode::columns::DecodedChunk;

@@ -102,12 +102,7 @@ impl<'a> RowReader<'a> {
     fn new(file: &'a TextFile, jobs: Jobs) -> Result<Self, CountError> {
         Ok(match &file.feed.format {
             Format::Csv(layout) => RowReader::Csv {
-                reader: Box::new(csv::ChunkReader::new(
-                    layout,
-                    &file.feed.columns,
-                    CHUNK_BYTES,
-                    DEFAULT_MAX_ROW_BYTES,
-                )),
+                reader: Box::new(csv::ChunkReader::new(layout, &file.feed.columns, CHUNK_BYTES, DEFAULT_MAX_ROW_BYTES)),
                 chunks: CsvChunks { layout, file, decoder: None, jobs },
             },
             Format::Ndjson | Format::Parquet => RowReader::Ndjson {
@@ -133,9 +128,7 @@ impl<'a> RowReader<'a> {
 
     fn finish(self) -> Result<Vec<String>, CountError> {
         match self {
-            RowReader::Csv { reader, mut chunks } => {
-                reader.finish(&mut |header, chunk| chunks.send(header, chunk))
-            }
+            RowReader::Csv { reader, mut chunks } => reader.finish(&mut |header, chunk| chunks.send(header, chunk)),
             RowReader::Ndjson { cutter, decoder, mut jobs } => {
                 cutter.finish(&mut |chunk| jobs.send(Work::Text(chunk, decoder.clone())))?;
                 Ok(Vec::new())

@@ -32,7 +32,7 @@ use crate::stations::warehouse::{
 };
 use crate::telemetry::chain;
 
-use aftermath::{drop_own_files, finish, note_new_columns};
+use aftermath::{drop_own_files, finish, finish_retraction, note_new_columns};
 use rejection::{Rejection, dead_letter, keep_foreign_message};
 
 /// Files of one batch that are loaded side by side: small ones wait for storage and the database more than for a core.
@@ -70,8 +70,13 @@ impl Feeds {
 /// How the load of one message ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Loaded {
-    Committed { rows_read: u64, rows_rejected: u64 },
+    Committed {
+        rows_read: u64,
+        rows_rejected: u64,
+    },
     AlreadyApplied,
+    /// Its counts were taken back: it counts nothing until a replay names it.
+    Retracted,
     Superseded,
     DeadLettered,
 }
@@ -109,6 +114,7 @@ impl Failure {
 pub struct BatchReport {
     pub committed: usize,
     pub already_applied: usize,
+    pub retracted: usize,
     pub superseded: usize,
     pub dead_lettered: usize,
 }
@@ -118,6 +124,7 @@ impl BatchReport {
         match loaded {
             Loaded::Committed { .. } => self.committed += 1,
             Loaded::AlreadyApplied => self.already_applied += 1,
+            Loaded::Retracted => self.retracted += 1,
             Loaded::Superseded => self.superseded += 1,
             Loaded::DeadLettered => self.dead_lettered += 1,
         }
@@ -184,12 +191,14 @@ async fn load_version(landed: &LandedFile, at: &LoadStations) -> Result<Loaded, 
         return Ok(Loaded::Superseded);
     }
     let generation = at.warehouse.generation(meaning).await?;
-    if let Some(record) = at.warehouse.unit(&unit).await?
-        && record.etag == landed.etag
-        && record.generation == generation
-    {
-        finish(&record, None, at).await?;
-        return Ok(Loaded::AlreadyApplied);
+    if let Some(record) = at.warehouse.unit(&unit).await?.filter(|record| record.etag == landed.etag) {
+        if record.retracted_at.is_some() {
+            return retracted(&unit, &landed.etag, at).await;
+        }
+        if record.generation == generation {
+            finish(&record, None, at).await?;
+            return Ok(Loaded::AlreadyApplied);
+        }
     }
 
     let load_id = uuid::Uuid::new_v4().simple().to_string();
@@ -225,6 +234,7 @@ async fn commit(
         quarantine: counted.quarantine,
         curated: counted.curated,
         committed_at: at.clock.now(),
+        retracted_at: None,
     };
     let load = FileLoad { record, parts: counted.parts };
     faults::point("load.counted");
@@ -248,6 +258,10 @@ async fn commit(
             drop_own_files(&ours, at).await?;
             Ok(Loaded::AlreadyApplied)
         }
+        Outcome::Retracted => {
+            drop_own_files(&ours, at).await?;
+            retracted(&ours.unit, &ours.etag, at).await
+        }
         Outcome::Superseded => {
             drop_own_files(&ours, at).await?;
             Ok(Loaded::Superseded)
@@ -259,9 +273,17 @@ async fn commit(
     }
 }
 
+/// A message about a version whose counts were taken back.
+async fn retracted(unit: &FileUnit, etag: &ETag, at: &LoadStations) -> Result<Loaded, Failure> {
+    info!("{} was retracted: `millrace replay {} --blob` counts it again", unit.blob, unit.feed);
+    finish_retraction(&unit.blob, etag, at).await?;
+    Ok(Loaded::Retracted)
+}
+
 /// The blob is gone: what the ledger says of its version decides. Never a commit.
 async fn gone(unit: &FileUnit, etag: &ETag, at: &LoadStations) -> Result<Loaded, Failure> {
     match at.warehouse.unit(unit).await? {
+        Some(record) if record.etag == *etag && record.retracted_at.is_some() => Ok(Loaded::Retracted),
         Some(record) if record.etag == *etag => Ok(Loaded::AlreadyApplied),
         Some(_) => Ok(Loaded::Superseded),
         None => Err(Failure::Reject(Rejection::gone())),

@@ -1,19 +1,19 @@
 //! Where every file stands, for people: from storage alone, so that looking never wakes a sleeping database.
 
-use std::collections::HashSet;
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::TryStreamExt;
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::names::{BlobName, ETag, FeedName};
+use crate::names::{BlobName, FeedName};
 use crate::pipeline::Pipeline;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::loaded;
 use crate::records::new_columns;
+use crate::records::retracted;
+use crate::records::version_set::VersionSet;
 use crate::stations::containers::{Container, ContainerError};
 
 /// Dead letters that a page lists; there may be more.
@@ -46,7 +46,9 @@ pub struct FeedStatus {
     pub loaded: usize,
     /// Landed files whose present version is a dead letter.
     pub dead: usize,
-    /// Landed files that are neither.
+    /// Landed files whose present version counts nothing, as somebody took its counts back.
+    pub retracted: usize,
+    /// Landed files that are none of these.
     pub waiting: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_waiting: Option<WaitingFile>,
@@ -86,14 +88,16 @@ pub async fn status(at: &StatusStations<'_>) -> Result<StatusReport, ContainerEr
 }
 
 async fn feed_status(feed: &FeedName, at: &StatusStations<'_>) -> Result<FeedStatus, ContainerError> {
-    let loaded = versions(loaded::versions(at.state, feed)).await?;
-    let dead = versions(dead_letters::versions(at.state, feed)).await?;
+    let loaded = VersionSet::of(loaded::versions(at.state, feed)).await?;
+    let dead = VersionSet::of(dead_letters::versions(at.state, feed)).await?;
+    let retracted = VersionSet::of(retracted::versions(at.state, feed)).await?;
     let mut status = FeedStatus {
         feed: feed.clone(),
         landed: 0,
         landed_bytes: 0,
         loaded: 0,
         dead: 0,
+        retracted: 0,
         waiting: 0,
         oldest_waiting: None,
         last_landed: None,
@@ -104,10 +108,11 @@ async fn feed_status(feed: &FeedName, at: &StatusStations<'_>) -> Result<FeedSta
         status.landed += 1;
         status.landed_bytes += blob.size_bytes;
         status.last_landed = status.last_landed.max(Some(blob.last_modified));
-        let version = fingerprint(&blob.name, &blob.etag);
-        if loaded.contains(&version) {
+        if retracted.has(&blob.name, &blob.etag) {
+            status.retracted += 1;
+        } else if loaded.has(&blob.name, &blob.etag) {
             status.loaded += 1;
-        } else if dead.contains(&version) {
+        } else if dead.has(&blob.name, &blob.etag) {
             status.dead += 1;
         } else {
             status.waiting += 1;
@@ -117,19 +122,6 @@ async fn feed_status(feed: &FeedName, at: &StatusStations<'_>) -> Result<FeedSta
         }
     }
     Ok(status)
-}
-
-/// Eight bytes for each version, so that a page over a million files takes some megabytes and not hundreds.
-async fn versions(
-    records: impl futures::Stream<Item = Result<(BlobName, ETag), ContainerError>>,
-) -> Result<HashSet<u64>, ContainerError> {
-    records.map_ok(|(blob, etag)| fingerprint(&blob, &etag)).try_collect().await
-}
-
-fn fingerprint(blob: &BlobName, etag: &ETag) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (blob, etag).hash(&mut hasher);
-    hasher.finish()
 }
 
 impl StatusReport {
@@ -163,6 +155,15 @@ impl StatusReport {
                     moment(oldest.landed_at)
                 );
             }
+            if feed.retracted > 0 {
+                let _ = writeln!(
+                    text,
+                    "\n{}: {} retracted; `millrace replay {} --blob NAME` counts one again",
+                    feed.feed,
+                    files(feed.retracted),
+                    feed.feed
+                );
+            }
             if !feed.new_columns.is_empty() {
                 let _ = writeln!(text, "\n{}: not in the contract: {}", feed.feed, feed.new_columns.join(", "));
             }
@@ -175,6 +176,10 @@ impl StatusReport {
         }
         text
     }
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file is".to_owned() } else { format!("{count} files are") }
 }
 
 fn moment(time: DateTime<Utc>) -> String {

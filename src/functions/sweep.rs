@@ -15,7 +15,7 @@ use thiserror::Error;
 use tracing::{error, info};
 
 use super::announce::{AnnounceError, AnnounceStations, Announced, announce_blob};
-use crate::records::{dead_letters, loaded, sweep_position};
+use crate::records::{dead_letters, loaded, retracted, sweep_position};
 use crate::stations::containers::{BlobFacts, Container, ContainerError};
 use crate::stations::share::{Share, ShareError, remove_orphans};
 use crate::stations::warehouse::{Warehouse, WarehouseError};
@@ -105,7 +105,7 @@ pub async fn sweep(at: &SweepStations<'_>) -> Result<SweepReport, SweepError> {
     Ok(report)
 }
 
-/// Which of the blobs have neither a loaded marker nor a dead letter, in their order.
+/// Which of the blobs have neither a loaded marker nor a dead letter and are not retracted, in their order.
 async fn missing_of<'a>(
     state: &Container,
     blobs: Vec<&'a BlobFacts>,
@@ -116,10 +116,15 @@ async fn missing_of<'a>(
 }
 
 async fn is_missing(state: &Container, blob: &BlobFacts) -> Result<bool, ContainerError> {
-    if loaded::exists(state, &blob.name, &blob.etag).await? {
-        return Ok(false);
-    }
-    Ok(!dead_letters::exists(state, &blob.name, &blob.etag).await?)
+    Ok(!loaded::exists(state, &blob.name, &blob.etag).await?
+        && !dead_letters::exists(state, &blob.name, &blob.etag).await?
+        && !retracted::exists(state, &blob.name, &blob.etag).await?)
+}
+
+/// When the sweep announces a waiting file next, if it is still waiting then.
+pub fn next_announcement(landed: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    // After 24 doublings, three centuries have passed.
+    landed + GRACE * (1_i32 << step(now - landed).min(24))
 }
 
 /// Whether a file reached one of the ages grace · 2ᵏ since the previous round.
@@ -150,6 +155,15 @@ mod tests {
             }
         }
         assert_eq!(due_at, [10, 20, 40, 80, 160]);
+    }
+
+    #[test]
+    fn the_next_announcement_is_the_next_doubling() {
+        let landed = DateTime::UNIX_EPOCH;
+        for (age, next) in [(0, 10), (9, 10), (10, 20), (19, 20), (20, 40), (79, 80), (80, 160)] {
+            let now = landed + TimeDelta::minutes(age);
+            assert_eq!(next_announcement(landed, now), landed + TimeDelta::minutes(next), "at {age} minutes");
+        }
     }
 
     #[test]

@@ -215,11 +215,13 @@ fn is_plausible(date: NaiveDate) -> bool {
 
 fn is_rfc_3339(text: &str) -> bool {
     let text = text.replacen(' ', "T", 1);
-    chrono::DateTime::parse_from_rfc3339(&text).is_ok() || NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f").is_ok()
+    chrono::DateTime::parse_from_rfc3339(&text).is_ok()
+        || NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f").is_ok()
 }
 
 fn is_grouped_number(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '+' | ' ' | '\'')) && text.contains(|c: char| c.is_ascii_digit())
+    text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '+' | ' ' | '\''))
+        && text.contains(|c: char| c.is_ascii_digit())
 }
 
 /// Day and month can change places as long as no day is above 12.

@@ -96,15 +96,15 @@ pub fn of_ndjson(text: &str) -> Result<Guess, InferenceError> {
         };
         rows += 1;
         for (name, value) in &object {
-            match keys.iter_mut().find(|key| key.name == *name) {
-                Some(key) => key.see(value),
-                None if keys.len() < MOST_KEYS => {
-                    let mut key = Key::new(name);
-                    key.see(value);
-                    keys.push(key);
+            let position = match keys.iter().position(|key| key.name == *name) {
+                Some(position) => position,
+                None if keys.len() == MOST_KEYS => continue,
+                None => {
+                    keys.push(Key::new(name));
+                    keys.len() - 1
                 }
-                None => {}
-            }
+            };
+            keys[position].see(value);
         }
     }
     if rows == 0 {
@@ -126,13 +126,13 @@ pub fn of_parquet(file: &Arc<dyn RangeSource>) -> Result<Guess, InferenceError> 
     let mut notes = vec![format!("{} rows, by its footer", file.row_count())];
     let mut columns = Vec::new();
     for column in file.columns() {
-        let Some(column_type) = column.contract_type else {
-            notes.push(format!("column `{}` is left out: {} is not read", column.name, column.file_type));
+        let Some(column_type) = column.possible else {
+            notes.push(format!("column `{}` is left out: {} is not read", column.name, column.found));
             continue;
         };
         let why = match column_type {
             ColumnType::String | ColumnType::Json => String::new(),
-            _ => format!("{} in the file", column.file_type),
+            _ => format!("{} in the file", column.found),
         };
         columns.push(ColumnGuess {
             from: column.name,

@@ -117,7 +117,9 @@ fn guess_encoding(bytes: &[u8]) -> (&'static Encoding, &'static str) {
         Ok(_) => (UTF_8, "its bytes are UTF-8"),
         // The sample may end within a character.
         Err(error) if error.error_len().is_none() => (UTF_8, "its bytes are UTF-8"),
-        Err(_) => (WINDOWS_1252, "its bytes are not UTF-8, and this is what most systems write then: look at the umlauts"),
+        Err(_) => {
+            (WINDOWS_1252, "its bytes are not UTF-8, and this is what most systems write then: look at the umlauts")
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use millrace_frames::plan::{KeyType, Merge, SummaryColumn, SummaryPlan, SummaryR
 
 use super::faults::Report;
 use super::feed::DeclaredFeed;
-use super::meaning::{key_type_text, measure_type_text};
+use super::meaning::key_type_text;
 use super::summary::DeclaredSummary;
 use super::{After, Folders, SftpSource};
 
@@ -89,7 +89,7 @@ fn column_words(column: &SummaryColumn) -> String {
                 Merge::Min => "minimum",
                 Merge::Max => "maximum",
             };
-            format!("{merge} `{}` ({})", column.name, measure_type_text(*measure_type))
+            format!("{merge} `{}` ({measure_type})", column.name)
         }
     }
 }

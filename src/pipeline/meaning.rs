@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use millrace_decode::contract::{Column, ValueRules};
 use millrace_decode::csv::{CsvLayout, HeaderRow};
-use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryPlan, SummaryRole};
+use millrace_frames::plan::{AggregateCall, KeyType, SummaryPlan, SummaryRole};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 
@@ -133,7 +133,7 @@ fn summary_text(summary: &SummaryPlan) -> String {
             }
             SummaryRole::Measure { call, measure_type } => {
                 let (function, argument) = call_fields(call);
-                field("measure", &[&column.name, function, argument, measure_type_text(*measure_type)])
+                field("measure", &[&column.name, function, argument, &measure_type.to_string()])
             }
         })
         .collect();
@@ -160,14 +160,5 @@ pub(super) fn key_type_text(key_type: KeyType) -> String {
         KeyType::Bool => "bool".to_owned(),
         KeyType::Date => "date".to_owned(),
         KeyType::Timestamp => "timestamp".to_owned(),
-    }
-}
-
-pub(super) fn measure_type_text(measure_type: MeasureType) -> &'static str {
-    match measure_type {
-        MeasureType::Int64 => "int64",
-        MeasureType::Float64 => "float64",
-        MeasureType::Date => "date",
-        MeasureType::Timestamp => "timestamp",
     }
 }

@@ -18,10 +18,10 @@ mod sftp;
 mod sftp_globs;
 mod sftp_login;
 mod summary;
-mod times;
-mod values;
 #[cfg(test)]
 mod tests;
+mod times;
+mod values;
 
 use std::path::Path;
 use std::time::Duration;

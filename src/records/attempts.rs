@@ -6,11 +6,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::key;
+use super::{Versions, key};
 use crate::names::{BlobName, ETag};
 use crate::stations::containers::{Container, ContainerError};
 
-const KIND: &str = "attempts";
+pub(super) const KIND: &str = "attempts";
 
 /// Tries that a version has before it is a dead letter.
 pub const TRIES: usize = 2;
@@ -70,6 +70,16 @@ pub async fn begin(
     }
     record.begun.push(Attempt { process: process.to_owned(), at: now });
     super::write(state, &name, &record).await
+}
+
+/// What the record says; `None`: no load is under way, and none was killed.
+pub async fn read(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Option<AttemptRecord>, ContainerError> {
+    super::read(state, &key::of_version(KIND, blob, etag)).await
+}
+
+/// The versions of one blob that were begun and have not ended.
+pub fn versions_of(state: &Container, blob: &BlobName) -> Versions {
+    super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
 }
 
 /// The load ended, well or with an error that was reported.

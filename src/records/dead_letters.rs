@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use super::key;
+use super::{Versions, key};
 use crate::names::{BlobName, ETag, FeedName};
 use crate::stations::containers::{Container, ContainerError};
 
-const KIND: &str = "dead-letters";
+pub(super) const KIND: &str = "dead-letters";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
@@ -49,16 +49,30 @@ pub async fn write(state: &Container, mut letter: DeadLetter) -> Result<(), Cont
     super::write(state, &name, &letter).await
 }
 
-pub async fn read(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Option<DeadLetter>, ContainerError> {
-    super::read(state, &key::of_version(KIND, blob, etag)).await
-}
-
 pub async fn exists(state: &Container, blob: &BlobName, etag: &ETag) -> Result<bool, ContainerError> {
     Ok(state.head(&key::of_version(KIND, blob, etag)).await?.is_some())
 }
 
 pub async fn remove(state: &Container, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError> {
     state.delete(&key::of_version(KIND, blob, etag)).await
+}
+
+pub async fn read(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Option<DeadLetter>, ContainerError> {
+    super::read(state, &key::of_version(KIND, blob, etag)).await
+}
+
+/// All letters, by blob name, read as they are asked for.
+pub fn all(state: &Container) -> impl Stream<Item = Result<DeadLetter, ContainerError>> + use<> {
+    let read_from = state.clone();
+    state.list(&format!("{KIND}/"), None).try_filter_map(move |facts| {
+        let state = read_from.clone();
+        async move { super::read::<DeadLetter>(&state, &facts.name).await }
+    })
+}
+
+/// The letters about one blob, of all its versions.
+pub fn versions_of(state: &Container, blob: &BlobName) -> Versions {
+    super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
 }
 
 /// Up to `limit` letters, by blob name.
@@ -78,11 +92,6 @@ pub async fn count(state: &Container) -> Result<usize, ContainerError> {
 }
 
 /// The versions of a feed's blobs that have one, in no order. Names are listed, nothing is read.
-pub fn versions(
-    state: &Container,
-    feed: &FeedName,
-) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
-    state
-        .list(&format!("{KIND}/{feed}/"), None)
-        .try_filter_map(|facts| async move { Ok(key::version_of(KIND, &facts.name)) })
+pub fn versions(state: &Container, feed: &FeedName) -> Versions {
+    super::versions_below(state, KIND, format!("{KIND}/{feed}/"))
 }

@@ -17,6 +17,12 @@ pub fn of_version(kind: &str, blob: &BlobName, etag: &ETag) -> BlobName {
     BlobName::new(shortened(name)).expect("a shortened name has at most 1,024 characters")
 }
 
+/// What the names of all records of one kind about one blob begin with, whatever the version. Only a name that was too long
+/// for the store, and was shortened, begins otherwise.
+pub fn prefix_of_blob(kind: &str, blob: &BlobName) -> String {
+    format!("{kind}/{}/=", encode_path(blob.as_str()))
+}
+
 /// What a record's name is about; `None` if it is not a name of [`of_version`].
 pub fn version_of(kind: &str, record: &BlobName) -> Option<(BlobName, ETag)> {
     let rest = record.as_str().strip_prefix(kind)?.strip_prefix('/')?;
@@ -105,6 +111,7 @@ mod tests {
         fn a_name_comes_back(name in "[a-c/=%#~. ü\\\\]{1,20}", version in "[a-c/=%\"]{1,8}") {
             prop_assume!(ETag::new(version.clone()).is_ok_and(|etag| etag.as_str() == version));
             let (blob, etag) = (blob(&name), etag(&version));
+            prop_assert!(of_version("k", &blob, &etag).as_str().starts_with(&prefix_of_blob("k", &blob)));
             prop_assert_eq!(version_of("k", &of_version("k", &blob, &etag)), Some((blob, etag)));
         }
     }

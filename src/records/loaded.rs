@@ -2,14 +2,14 @@
 //! the truth: that is the ledger.
 
 use chrono::{DateTime, Utc};
-use futures::{Stream, TryStreamExt};
+use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::key;
+use super::{Versions, key};
 use crate::names::{BlobName, ETag, FeedName};
 use crate::stations::containers::{Container, ContainerError};
 
-const KIND: &str = "loaded";
+pub(super) const KIND: &str = "loaded";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedMarker {
@@ -43,13 +43,13 @@ pub async fn remove(state: &Container, blob: &BlobName, etag: &ETag) -> Result<(
 }
 
 /// The versions of a feed's blobs that have one, in no order. Names are listed, nothing is read.
-pub fn versions(
-    state: &Container,
-    feed: &FeedName,
-) -> impl Stream<Item = Result<(BlobName, ETag), ContainerError>> + use<> {
-    state
-        .list(&format!("{KIND}/{feed}/"), None)
-        .try_filter_map(|facts| async move { Ok(key::version_of(KIND, &facts.name)) })
+pub fn versions(state: &Container, feed: &FeedName) -> Versions {
+    super::versions_below(state, KIND, format!("{KIND}/{feed}/"))
+}
+
+/// The versions of one blob that have one.
+pub fn versions_of(state: &Container, blob: &BlobName) -> Versions {
+    super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
 }
 
 /// How many there are, over all feeds.

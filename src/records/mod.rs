@@ -10,14 +10,22 @@ pub mod loaded;
 pub mod new_columns;
 pub mod pulled;
 pub mod quarantine;
+pub mod retracted;
 pub mod sweep_position;
+pub mod version_set;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::names::BlobName;
-use crate::stations::containers::{Container, ContainerError};
+use crate::names::{BlobName, ETag};
+use crate::stations::containers::{BlobFacts, Container, ContainerError};
+
+/// Versions of blobs, as the names of records tell them.
+pub type Versions = BoxStream<'static, Result<(BlobName, ETag), ContainerError>>;
 
 /// Reads a record; `None` where there is none, and where what is there is not one of ours: a record is a help, and a
 /// broken one must not stop the work that would write it anew.
@@ -36,4 +44,27 @@ async fn write<R: Serialize + Sync>(state: &Container, name: &BlobName, record: 
     let bytes = serde_json::to_vec_pretty(record).expect("records hold text, numbers and times, which JSON can write");
     state.put(name, Bytes::from(bytes)).await?;
     Ok(())
+}
+
+/// The versions that records of one kind are about, by the names below a prefix. Nothing is read.
+fn versions_below(state: &Container, kind: &'static str, prefix: String) -> Versions {
+    let versions = move |facts: BlobFacts| async move { Ok(key::version_of(kind, &facts.name)) };
+    state.list(&prefix, None).try_filter_map(versions).boxed()
+}
+
+/// The blobs that any record of a load is about (loaded, dead, under way, retracted), with the record's time. Names are
+/// listed, nothing is read; a blob comes as often as it has records.
+pub fn of_loads(state: &Container) -> BoxStream<'static, Result<(BlobName, DateTime<Utc>), ContainerError>> {
+    let kinds = [loaded::KIND, dead_letters::KIND, attempts::KIND, retracted::KIND];
+    let lists = kinds.map(|kind| {
+        state.list(&format!("{kind}/"), None).try_filter_map(move |facts| async move {
+            Ok(key::version_of(kind, &facts.name).map(|(blob, _)| (blob, facts.last_modified)))
+        })
+    });
+    stream::iter(lists).flatten().boxed()
+}
+
+/// Of one blob's versions, the ETags.
+pub async fn etags(versions: Versions) -> Result<Vec<ETag>, ContainerError> {
+    versions.map_ok(|(_, etag)| etag).try_collect().await
 }

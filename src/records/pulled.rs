@@ -143,6 +143,36 @@ pub fn list_of_file(state: &Container, key: &PulledKey) -> BoxStream<'static, Re
     listed_below(state, &key.prefix())
 }
 
+/// The records of all feeds, with the time of each.
+pub fn list_all(state: &Container) -> BoxStream<'static, Result<(RecordName, DateTime<Utc>), PulledError>> {
+    let names = state.list("pulled/", None).filter_map(|listed| async {
+        match listed {
+            Ok(facts) => RecordName::parse(&facts.name).map(|name| Ok((name, facts.last_modified))),
+            Err(error) => Some(Err(PulledError::Container(error))),
+        }
+    });
+    names.boxed()
+}
+
+/// The file that a record is about. It is read only where the path is too long for its name; `None`: it is gone.
+pub async fn key_of(state: &Container, name: &RecordName) -> Result<Option<PulledKey>, PulledError> {
+    /// What every record's body has.
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(with = "names::as_text")]
+        path: Vec<u8>,
+    }
+    if let Some(key) = name.key() {
+        return Ok(Some(key));
+    }
+    let blob = name.blob();
+    let Some(body) = state.get(&blob).await? else { return Ok(None) };
+    match serde_json::from_slice::<Body>(&body) {
+        Ok(Body { path }) => Ok(Some(PulledKey::from_parts(name.feed().clone(), path))),
+        Err(source) => Err(PulledError::Unreadable { blob, source }),
+    }
+}
+
 fn listed_below(state: &Container, prefix: &str) -> BoxStream<'static, Result<RecordName, PulledError>> {
     let names = state.list(prefix, None).filter_map(|listed| async {
         match listed {
@@ -237,6 +267,8 @@ impl PulledError {
 
 #[cfg(test)]
 mod tests {
+    use futures::TryStreamExt;
+
     use super::*;
     use crate::stations::containers::{Containers, StorageLocation};
 
@@ -267,6 +299,11 @@ mod tests {
             write_look(&state, &key, file.version(), file.first_seen).await.unwrap();
             assert_eq!(of_blob(&state, &file.blob, &file.etag).await.unwrap(), Some(file.clone()));
             assert_eq!(of_blob(&state, &file.blob, &ETag::new("0x2").unwrap()).await.unwrap(), None);
+            let listed: Vec<_> = list_of_file(&state, &key).try_collect().await.unwrap();
+            assert_eq!(listed.len(), 2);
+            for record in listed {
+                assert_eq!(key_of(&state, &record).await.unwrap(), Some(key.clone()));
+            }
         }
     }
 

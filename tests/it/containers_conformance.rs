@@ -26,6 +26,7 @@ pub async fn suite(container: &Container) {
     a_commit_needs_its_condition(container).await;
     of_two_uploads_under_one_condition_one_wins(container).await;
     two_commits_have_different_versions(container).await;
+    a_version_is_deleted_and_no_other(container).await;
     a_read_names_the_version_it_wants(container).await;
     odd_names_come_back_as_they_were(container).await;
     a_list_is_sorted_and_goes_on_after_a_name(container).await;
@@ -136,6 +137,17 @@ async fn two_commits_have_different_versions(container: &Container) {
         let etag = container.put(&name, Bytes::from(format!("{number:04}"))).await.unwrap();
         assert!(seen.insert(std::mem::replace(&mut present, etag)), "record {number} has the ETag of another");
     }
+}
+
+async fn a_version_is_deleted_and_no_other(container: &Container) {
+    let name = blob("folder/deleted.csv");
+    let first = upload(container, &name, "one", Condition::Absent).await.unwrap();
+    let second = upload(container, &name, "two", Condition::Is(first.clone())).await.unwrap();
+    assert!(is_superseded(&container.delete_version(&name, &first).await));
+    assert_eq!(container.head(&name).await.unwrap().unwrap().etag, second);
+    container.delete_version(&name, &second).await.unwrap();
+    assert_eq!(container.head(&name).await.unwrap(), None);
+    container.delete_version(&name, &second).await.unwrap();
 }
 
 async fn a_read_names_the_version_it_wants(container: &Container) {

@@ -85,7 +85,7 @@ fn a_file_above_the_ratio_is_a_dead_letter_and_its_retry_counts_it() {
     assert_same_summaries(&printed["summaries"], &truth(&texts));
 }
 
-fn gzipped(text: &str) -> Vec<u8> {
+pub fn gzipped(text: &str) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();

@@ -10,6 +10,7 @@ mod kills;
 mod landing;
 mod messages;
 mod odd_names;
+mod operate;
 mod plan;
 mod put;
 mod serve;

@@ -259,7 +259,7 @@ async fn a_foreign_message_is_kept_and_does_not_block_its_batch() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         answer["ReturnValue"],
-        json!({"committed": 1, "already_applied": 0, "superseded": 0, "dead_lettered": 1})
+        json!({"committed": 1, "already_applied": 0, "retracted": 0, "superseded": 0, "dead_lettered": 1})
     );
 }
 

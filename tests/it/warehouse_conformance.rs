@@ -7,7 +7,10 @@ pub mod files;
 pub mod fixture;
 pub mod migrations;
 pub mod model;
+pub mod recounts;
+pub mod retractions;
 mod sqlite;
+mod sqlite_tampering;
 pub mod values;
 
 /// One test for each conformance case. `$open` makes a guard and a warehouse; the guard lives as long as the case.
@@ -49,6 +52,9 @@ mod on_sqlite {
             a_sum_that_does_not_fit_is_refused_and_changes_nothing,
             a_sum_that_fits_is_exact_whatever_its_order,
             a_float_sum_that_does_not_fit_is_refused,
+            a_decimal_sum_that_does_not_fit_is_refused_and_changes_nothing,
+            a_decimal_sum_that_fits_is_exact_whatever_its_order,
+            decimals_are_ordered_as_numbers,
             values_that_break_the_contract_are_refused,
             a_key_that_was_counted_twice_is_refused,
         }
@@ -65,6 +71,22 @@ mod on_sqlite {
             a_summary_that_moved_leaves_its_old_table,
             names_that_could_leave_their_quotes_are_refused,
             odd_but_harmless_names_are_kept,
+        }
+        retractions {
+            a_retraction_takes_back_exactly_what_the_file_counted,
+            a_retracted_version_does_not_count_again_by_itself,
+            a_new_version_of_a_retracted_file_counts,
+            a_retraction_again_changes_nothing,
+            a_restored_file_counts_with_its_next_message,
+            a_ledger_that_moved_meanwhile_is_left_alone,
+            a_version_that_never_counted_can_be_retracted,
+            a_retraction_reaches_every_table_of_the_feed,
+            the_history_tells_what_took_whose_place,
+            a_retracted_file_asks_for_no_replay,
+        }
+        recounts {
+            tables_that_only_commits_wrote_are_right,
+            a_recount_before_migrate_says_so,
         }
         model {
             random_histories_equal_the_merge_of_their_parts,

@@ -175,6 +175,13 @@ impl<'f> ColumnBuilder<'f> {
     }
 }
 
+/// What the start of a chunk lets expect of the whole, and a little more, if a line is a row.
+pub(crate) fn likely_row_count(chunk: &[u8]) -> usize {
+    let sample = &chunk[..chunk.len().min(16 * 1024)];
+    let line_count = memchr::memchr_iter(b'\n', sample).count() + 1;
+    line_count * (chunk.len() / sample.len().max(1) + 1) / 16 * 17
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +225,37 @@ mod tests {
         let column = builder.finish();
         assert_eq!(column.validity, None);
         assert!(matches!(column.values, Values::Date(days) if days == [1, 2]));
+    }
+
+    #[test]
+    fn a_json_number_has_a_point_and_is_a_time_only_by_a_format() {
+        let rules = ValueRules { decimal_separator: b',', ..ValueRules::default() };
+        let number = |column: Column| {
+            let form = Form::new(&column, &rules).unwrap();
+            let mut builder = ColumnBuilder::new(&form, 0);
+            builder.push_number(b"[1.5]", 1, 4).map(|()| builder.finish().values)
+        };
+        assert!(
+            matches!(number(Column::new("c", ColumnType::Float64)), Ok(Values::Float64(values)) if values == [1.5])
+        );
+        assert!(matches!(number(Column::new("c", ColumnType::String)), Ok(Values::String { views, .. })
+            if views[0].text(b"", b"") == &b"1.5"[..]));
+        for column_type in [ColumnType::Int64, ColumnType::Bool, ColumnType::Date, ColumnType::Timestamp] {
+            assert_eq!(number(Column::new("c", column_type)).unwrap_err(), Misfit::Form);
+        }
+        let format = Some("%s".to_owned());
+        let times = Form::new(&Column { format, ..Column::new("c", ColumnType::Timestamp) }, &rules).unwrap();
+        let mut builder = ColumnBuilder::new(&times, 0);
+        builder.push_number(b"60", 0, 2).unwrap();
+        assert!(matches!(builder.finish().values, Values::Timestamp(values) if values == [60_000_000]));
+    }
+
+    #[test]
+    fn json_text_is_kept_in_columns_of_text_alone() {
+        for (column_type, fits) in [(ColumnType::String, true), (ColumnType::Json, true), (ColumnType::Bool, false)] {
+            let form = form(column_type);
+            assert_eq!(ColumnBuilder::new(&form, 0).push_json(b"true", 0, 4).is_ok(), fits);
+        }
     }
 
     #[test]

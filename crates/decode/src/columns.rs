@@ -155,8 +155,24 @@ impl StringView {
             let buffer = if self.buffer == 0 { chunk } else { unescaped };
             return Cow::Borrowed(&buffer[start..start + length]);
         }
+        Cow::Owned(self.inline_bytes()[..length].to_vec())
+    }
+
+    /// Appends the text, as [`StringView::text`] gives it.
+    pub fn append_to(&self, out: &mut Vec<u8>, chunk: &[u8], unescaped: &[u8]) {
+        let length = self.length as usize;
+        if length > Self::INLINE_BYTES {
+            let start = self.offset as usize;
+            let buffer = if self.buffer == 0 { chunk } else { unescaped };
+            out.extend_from_slice(&buffer[start..start + length]);
+        } else {
+            out.extend_from_slice(&self.inline_bytes()[..length]);
+        }
+    }
+
+    fn inline_bytes(&self) -> [u8; 16] {
         let text = u128::from(self.prefix) | u128::from(self.buffer) << 32 | u128::from(self.offset) << 64;
-        Cow::Owned(text.to_le_bytes()[..length].to_vec())
+        text.to_le_bytes()
     }
 }
 
@@ -171,6 +187,9 @@ mod tests {
             for end in start..=chunk.len() {
                 let view = StringView::new(&chunk, start, end, 0);
                 assert_eq!(view.text(&chunk, &[]), &chunk[start..end]);
+                let mut appended = vec![99];
+                view.append_to(&mut appended, &chunk, &[]);
+                assert_eq!(appended[1..], chunk[start..end]);
             }
         }
         let view = StringView::new(b"abcdefghijklmnop", 1, 14, 1);

@@ -61,8 +61,9 @@ fn find_in_words<const N: usize>(block: &[u8; BLOCK], needles: [u8; N]) -> [u64;
 /// Which bytes of the vector cannot be plain text in a JSON string: quotes, backslashes and control characters.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-#[expect(unsafe_code, reason = "without SSE2 events are decoded at two thirds of the speed")]
+#[expect(unsafe_code, reason = "without SSE2 events in NDJSON are decoded at three quarters of the speed")]
 pub(crate) fn find_text_ends(vector: &[u8; VECTOR]) -> u16 {
+    // Measured against `find_text_ends_in_words`: 1.70 GB/s instead of 1.29.
     // SAFETY: every x86_64 processor has SSE2.
     unsafe { find_text_ends_sse2(vector) }
 }

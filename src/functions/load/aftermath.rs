@@ -2,10 +2,11 @@
 
 use super::LoadStations;
 use crate::counting::Counted;
-use crate::names::BlobName;
+use crate::names::{BlobName, ETag};
 use crate::records::dead_letters;
 use crate::records::loaded::{self, LoadedMarker};
 use crate::records::new_columns::{self, NewColumns};
+use crate::records::retracted::{self, RetractionMarker};
 use crate::stations::containers::ContainerError;
 use crate::stations::warehouse::{FileUnit, UnitRecord};
 
@@ -28,11 +29,25 @@ pub async fn finish(
     };
     loaded::write(state, &marker).await?;
     dead_letters::remove(state, blob, etag).await?;
+    retracted::remove(state, blob, etag).await?;
     let Some(displaced) = displaced else { return Ok(()) };
     if displaced.etag != *etag {
         loaded::remove(state, blob, &displaced.etag).await?;
+        retracted::remove(state, blob, &displaced.etag).await?;
     }
     remove_files(displaced, at).await
+}
+
+/// A version that the ledger calls retracted, where a kill left the records behind.
+pub async fn finish_retraction(blob: &BlobName, etag: &ETag, at: &LoadStations) -> Result<(), ContainerError> {
+    let state = &at.containers.state;
+    if !retracted::exists(state, blob, etag).await? {
+        let marker =
+            RetractionMarker { blob: blob.clone(), etag: etag.clone(), retracted_at: at.clock.now(), erased: false };
+        retracted::write(state, &marker).await?;
+    }
+    loaded::remove(state, blob, etag).await?;
+    dead_letters::remove(state, blob, etag).await
 }
 
 /// What this load wrote is nobody's, as it was not committed.

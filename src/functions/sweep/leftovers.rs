@@ -9,7 +9,7 @@ use super::{SweepError, SweepStations};
 use crate::names::BlobName;
 use crate::records::load_files::{self, LoadFile};
 use crate::records::sweep_position::{self, LeftoversPosition};
-use crate::records::{dead_letters, loaded};
+use crate::records::{dead_letters, loaded, retracted};
 use crate::stations::containers::BlobFacts;
 use crate::stations::warehouse::FileUnit;
 
@@ -60,6 +60,10 @@ async fn counts(load: &LoadFile, file: &BlobName, at: &SweepStations<'_>) -> Res
     }
     let letter = dead_letters::read(state, &load.blob, &load.etag).await?;
     if letter.is_some_and(|letter| letter.quarantine.as_deref() == Some(file.as_str())) {
+        return Ok(true);
+    }
+    // A retracted version keeps its files until it counts again or is erased.
+    if retracted::exists(state, &load.blob, &load.etag).await? {
         return Ok(true);
     }
     let Some(feed) = load.blob.feed() else { return Ok(false) };

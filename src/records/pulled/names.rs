@@ -144,6 +144,16 @@ impl RecordName {
         &self.encoded_path
     }
 
+    /// The file that the record is about; `None`: its path is too long for the name, and stands in the record alone.
+    pub fn key(&self) -> Option<PulledKey> {
+        let is_whole = !self.encoded_path.contains('~');
+        is_whole.then(|| PulledKey { feed: self.feed.clone(), path: from_text(&self.encoded_path) })
+    }
+
+    pub fn feed(&self) -> &FeedName {
+        &self.feed
+    }
+
     pub fn version(&self) -> FileVersion {
         self.version
     }
@@ -275,6 +285,7 @@ mod tests {
         assert_eq!(look.blob().as_str(), "pulled/flights/%C3%BC%2Fx.csv/2481495-1700000000.look-1732270000123");
         for state in [RecordState::Look { first_seen }, RecordState::Landed, RecordState::Finishing] {
             let name = look.in_state(state);
+            assert_eq!(name.key(), Some(key(None, "ü/x.csv".as_bytes())));
             assert_eq!(RecordName::parse(&name.blob()), Some(name));
         }
         for other in ["pulled/flights/x/1-2", "pulled/flights/x/1-2.look-", "pulled/flights/1-2.landed", "loaded/x/y"] {

@@ -116,6 +116,16 @@ impl Backend for Directory {
         draft.publish(blob, condition, Durability::Process).await
     }
 
+    async fn delete_version(&self, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError> {
+        let (place, target, etag) = (Arc::clone(&self.place), self.place.root.join(blob.as_str()), etag.clone());
+        let _turn = self.place.queue.lock().await;
+        match blocking(move || place.remove_under_lock(&target, &etag)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(ContainerError::Superseded { container: self.place.container, blob: blob.clone() }),
+            Err(source) => Err(self.failure("delete", blob, source)),
+        }
+    }
+
     async fn begin(&self, blob: &BlobName) -> Result<Box<dyn BlobWriter>, ContainerError> {
         let draft = Draft::begin(&self.place).await.map_err(|e| self.failure("upload", blob, e))?;
         Ok(Box::new(DirectoryWriter { blob: blob.clone(), draft }))
@@ -264,11 +274,7 @@ impl Draft {
         let mut lock =
             File::options().read(true).write(true).create(true).truncate(false).open(&self.place.lock_file)?;
         lock.lock()?;
-        let present = match std::fs::metadata(target) {
-            Ok(metadata) => Some(etag_of(&metadata)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
-            Err(error) => return Err(error),
-        };
+        let present = version_at(target)?;
         let holds = match condition {
             None => true,
             Some(Condition::Absent) => present.is_none(),
@@ -345,6 +351,24 @@ impl Place {
         outcome
     }
 
+    /// Removes a file if it has this version, and the folders that it leaves empty. `false`: it has another one.
+    fn remove_under_lock(&self, target: &Path, etag: &ETag) -> io::Result<bool> {
+        let lock = File::options().read(true).write(true).create(true).truncate(false).open(&self.lock_file)?;
+        lock.lock()?;
+        match version_at(target)? {
+            None => return Ok(true),
+            Some(present) if present != *etag => return Ok(false),
+            Some(_) => std::fs::remove_file(target)?,
+        }
+        for folder in target.ancestors().skip(1).take_while(|folder| *folder != self.root) {
+            // It is not empty, or somebody else was quicker: both end the way up.
+            if std::fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes the entries durable that lead from the root to the target.
     fn sync_folders(&self, target: &Path) -> io::Result<()> {
         for folder in target.ancestors().skip(1) {
@@ -368,6 +392,15 @@ impl Place {
             }
             _ => ContainerError::Store { operation, container: self.container, blob, source: source.into() },
         }
+    }
+}
+
+/// The version of the file that is there; `None`: there is none.
+fn version_at(target: &Path) -> io::Result<Option<ETag>> {
+    match std::fs::metadata(target) {
+        Ok(metadata) => Ok(Some(etag_of(&metadata))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

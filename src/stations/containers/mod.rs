@@ -101,6 +101,9 @@ pub(crate) trait Backend: Send + Sync {
     /// Writes a small blob whole, whatever is there; or, with a condition, only where it holds.
     async fn put(&self, blob: &BlobName, body: Bytes, condition: Option<Condition>) -> Result<ETag, ContainerError>;
 
+    /// Removes a blob if it has this version at that moment. That it is gone already is fine.
+    async fn delete_version(&self, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError>;
+
     /// Begins a blob of any size that nobody sees before its commit.
     async fn begin(&self, blob: &BlobName) -> Result<Box<dyn BlobWriter>, ContainerError>;
 
@@ -231,6 +234,15 @@ impl Container {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(self.failure("delete", blob, source)),
         }
+    }
+
+    /// Removes one version of a blob. That it is gone already is fine.
+    ///
+    /// # Errors
+    /// `Superseded` where the blob has another version by now: that one stays.
+    pub async fn delete_version(&self, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError> {
+        self.path(blob)?;
+        self.inner.backend.delete_version(blob, etag).await
     }
 
     /// Blobs whose names begin with `prefix` and come after `after`, sorted by the bytes of their names. `prefix` need

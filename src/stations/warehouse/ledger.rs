@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use millrace_frames::part::Row;
 use millrace_frames::plan::SummaryPlan;
 
-use super::WarehouseError;
+use super::{Displaced, WarehouseError};
 use crate::names::{BlobName, ETag, FeedName, Sha256};
 
 /// What counts once: a file in the landing container. Its id is a SHA-256, since SQL Server compares trailing blanks as
@@ -35,8 +35,19 @@ pub struct UnitRecord {
     pub rows_rejected: i64,
     /// Name of the file in container `quarantine`, where rows were rejected.
     pub quarantine: Option<String>,
+    /// Name of the file in container `curated`, where the feed keeps its typed rows.
+    pub curated: Option<String>,
     /// Kept to the microsecond.
     pub committed_at: DateTime<Utc>,
+    /// When its counts were taken back: since then this version counts nothing, until a replay names it.
+    pub retracted_at: Option<DateTime<Utc>>,
+}
+
+impl UnitRecord {
+    /// What the history says of it when something takes its place.
+    pub fn as_displaced(&self) -> Displaced {
+        Displaced { etag: self.etag.clone(), generation: self.generation, load_id: self.load_id.clone() }
+    }
 }
 
 /// One counted file, ready to commit.
@@ -62,6 +73,8 @@ pub enum Outcome {
     Committed { displaced: Option<UnitRecord> },
     /// The ledger had this version and generation already.
     AlreadyApplied,
+    /// The counts of this version were taken back: it counts nothing, whatever its message says.
+    Retracted,
     /// The blob has another version by now, which has its own message.
     Superseded,
     /// The blob is gone and was never counted.
@@ -73,6 +86,7 @@ pub enum Outcome {
 /// | ledger | answer |
 /// |---|---|
 /// | a generation above the load's | [`WarehouseError::OlderGeneration`] |
+/// | the load's ETag, retracted | [`Outcome::Retracted`], whatever the generation |
 /// | the load's ETag and generation | [`Outcome::AlreadyApplied`] |
 /// | anything else | `None`: ask which version is landed |
 pub fn settled_by_ledger(ledger: Option<&UnitRecord>, load: &UnitRecord) -> Result<Option<Outcome>, WarehouseError> {
@@ -83,6 +97,9 @@ pub fn settled_by_ledger(ledger: Option<&UnitRecord>, load: &UnitRecord) -> Resu
             committed: counted.generation,
             ours: load.generation,
         });
+    }
+    if counted.etag == load.etag && counted.retracted_at.is_some() {
+        return Ok(Some(Outcome::Retracted));
     }
     if counted.etag == load.etag && counted.generation == load.generation {
         return Ok(Some(Outcome::AlreadyApplied));
@@ -127,7 +144,9 @@ mod tests {
             rows_read: 1,
             rows_rejected: 0,
             quarantine: None,
+            curated: None,
             committed_at: DateTime::UNIX_EPOCH,
+            retracted_at: None,
         }
     }
 
@@ -142,6 +161,16 @@ mod tests {
         assert_eq!(settled_by_ledger(Some(&record("a", 1)), &record("a", 1)).unwrap(), Some(Outcome::AlreadyApplied));
         assert_eq!(settled_by_ledger(Some(&record("a", 1)), &record("a", 2)).unwrap(), None);
         assert_eq!(settled_by_ledger(None, &record("a", 2)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_retracted_version_stays_so_in_every_generation_and_a_new_version_counts() {
+        let retracted = UnitRecord { retracted_at: Some(DateTime::UNIX_EPOCH), ..record("a", 1) };
+        for generation in [1, 2] {
+            let settled = settled_by_ledger(Some(&retracted), &record("a", generation)).unwrap();
+            assert_eq!(settled, Some(Outcome::Retracted));
+        }
+        assert_eq!(settled_by_ledger(Some(&retracted), &record("b", 1)).unwrap(), None);
     }
 
     #[test]

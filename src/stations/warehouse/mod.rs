@@ -3,25 +3,31 @@
 //! **Invariant.** Each summary table equals the merge, over every unit, of that unit's parts. Nothing else writes SQL.
 //!
 //! - [`ledger`]: units, versions and what becomes of a load: the decision that every warehouse makes alike.
+//! - [`retraction`], [`verification`]: what is taken back by hand, and what a recount finds.
 //! - [`schema`], [`shape`]: what `migrate` is given, and the tables that follow from it.
 //! - [`row_check`]: what a row must be to be taken.
 //! - [`sqlite`]: the embedded warehouse.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use millrace_frames::plan::SummaryPlan;
 
 use crate::names::{BlobName, ETag, FeedName};
 
 mod error;
 pub mod ledger;
+pub mod retraction;
 pub mod row_check;
 pub mod schema;
 pub mod shape;
 pub mod sqlite;
+pub mod verification;
 
 pub use error::{Source, WarehouseError};
 pub use ledger::{FileLoad, FileUnit, Outcome, SummaryPart, UnitRecord};
+pub use retraction::{Contribution, Displaced, HistoryEntry, LedgerEvent, RetractionOrder, RetractionOutcome};
 pub use schema::{FeedMeaning, MigrationReport, Schema, SummaryRows};
+pub use verification::{Difference, Remedy, TableCheck};
 
 /// Answers which version of a blob is in landing now. The warehouse asks it under the feed's lock.
 #[async_trait]
@@ -58,6 +64,28 @@ pub trait Warehouse: Send + Sync {
         after: Option<&BlobName>,
         limit: usize,
     ) -> Result<Vec<UnitRecord>, WarehouseError>;
+
+    /// What happened to a unit, the newest first, at most `limit` entries.
+    async fn history(&self, unit: &FileUnit, limit: usize) -> Result<Vec<HistoryEntry>, WarehouseError>;
+
+    /// What a unit counts at present, one entry for each table that has something of it.
+    async fn contributions(&self, unit: &FileUnit) -> Result<Vec<Contribution>, WarehouseError>;
+
+    /// One transaction under the locks of a commit: removes the unit's parts, recomputes what they touched, and has the
+    /// ledger say that the order's version is retracted. From its end on no message of that version commits.
+    async fn retract(&self, order: &RetractionOrder) -> Result<RetractionOutcome, WarehouseError>;
+
+    /// Forgets that a unit was retracted, so that the next message of its version counts. Returns what the ledger said;
+    /// `None`: the unit is not retracted.
+    async fn restore(&self, unit: &FileUnit, at: DateTime<Utc>) -> Result<Option<UnitRecord>, WarehouseError>;
+
+    /// Recounts every summary table of the database from its parts, each in a transaction of its own, in the order of
+    /// their names. Memory does not grow with a table; at most `limit` differences of each are listed.
+    ///
+    /// # Errors
+    /// `NotMigrated` where a table of the schema is missing or has other columns; `Data`, where a repair meets a sum that
+    /// does not fit.
+    async fn verify(&self, schema: &Schema, remedy: Remedy, limit: usize) -> Result<Vec<TableCheck>, WarehouseError>;
 
     /// A whole summary table, for people and tests.
     async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError>;

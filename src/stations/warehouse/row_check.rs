@@ -45,6 +45,13 @@ fn check_value(kind: ColumnKind, value: &Value) -> Result<(), &'static str> {
                 Err("a measure must be a finite number")
             }
         }
+        (ColumnKind::Measure(MeasureType::Decimal { precision, scale }, _), Value::Decimal { units, scale: found }) => {
+            if *found == scale && units.unsigned_abs() < 10_u128.pow(u32::from(precision)) {
+                Ok(())
+            } else {
+                Err("a decimal must have its column's digits behind the point, and not more than its digits in all")
+            }
+        }
         (ColumnKind::Key(KeyType::Date) | ColumnKind::Measure(MeasureType::Date, _), Value::Date(days)) => {
             if DAYS.contains(days) { Ok(()) } else { Err("a date must lie in the years 1 to 9999") }
         }
@@ -82,6 +89,7 @@ mod tests {
 
     const TEXT: ColumnKind = ColumnKind::Key(KeyType::Text { max_utf16: 2 });
     const DATE: ColumnKind = ColumnKind::Key(KeyType::Date);
+    const DECIMAL: ColumnKind = ColumnKind::Measure(MeasureType::Decimal { precision: 4, scale: 2 }, Merge::Max);
     const FLOAT: ColumnKind = ColumnKind::Measure(MeasureType::Float64, Merge::Sum);
 
     #[test]
@@ -101,6 +109,11 @@ mod tests {
         assert!(check_value(FLOAT, &Value::Float64(f64::INFINITY)).is_err());
         assert!(check_value(FLOAT, &Value::Int64(1)).is_err());
         assert!(check_value(FLOAT, &Value::Null).is_ok());
+        assert!(check_value(DECIMAL, &Value::Decimal { units: -9_999, scale: 2 }).is_ok());
+        assert!(check_value(DECIMAL, &Value::Decimal { units: 10_000, scale: 2 }).is_err());
+        assert!(check_value(DECIMAL, &Value::Decimal { units: i128::MIN, scale: 2 }).is_err());
+        assert!(check_value(DECIMAL, &Value::Decimal { units: 1, scale: 3 }).is_err());
+        assert!(check_value(DECIMAL, &Value::Int64(1)).is_err());
         assert!(check_value(TEXT, &Value::Null).is_err());
         assert!(check_value(TEXT, &Value::Text("a ".to_owned())).is_err());
         assert!(check_value(TEXT, &Value::Text("abc".to_owned())).is_err());

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use millrace_decode::contract::DecimalType;
 use millrace_frames::plan::{KeyType, MeasureType, Merge, SummaryPlan, SummaryRole};
 
 use super::WarehouseError;
@@ -130,13 +131,11 @@ impl ColumnKind {
     pub fn type_word(self) -> String {
         match self {
             ColumnKind::Key(KeyType::Text { max_utf16 }) => format!("text({max_utf16})"),
-            ColumnKind::Key(KeyType::Int64) | ColumnKind::Measure(MeasureType::Int64, _) => "int64".to_owned(),
+            ColumnKind::Key(KeyType::Int64) => "int64".to_owned(),
             ColumnKind::Key(KeyType::Bool) => "bool".to_owned(),
-            ColumnKind::Key(KeyType::Date) | ColumnKind::Measure(MeasureType::Date, _) => "date".to_owned(),
-            ColumnKind::Key(KeyType::Timestamp) | ColumnKind::Measure(MeasureType::Timestamp, _) => {
-                "timestamp".to_owned()
-            }
-            ColumnKind::Measure(MeasureType::Float64, _) => "float64".to_owned(),
+            ColumnKind::Key(KeyType::Date) => "date".to_owned(),
+            ColumnKind::Key(KeyType::Timestamp) => "timestamp".to_owned(),
+            ColumnKind::Measure(measure_type, _) => measure_type.to_string(),
         }
     }
 
@@ -173,10 +172,18 @@ impl ColumnKind {
             "float64" => MeasureType::Float64,
             "date" => MeasureType::Date,
             "timestamp" => MeasureType::Timestamp,
-            _ => return None,
+            other => decimal_of(other)?,
         };
         Some(ColumnKind::Measure(measure_type, merge))
     }
+}
+
+/// `decimal(38,2)`
+fn decimal_of(type_word: &str) -> Option<MeasureType> {
+    let digits = type_word.strip_prefix("decimal(")?.strip_suffix(')')?;
+    let (precision, scale) = digits.split_once(',')?;
+    let DecimalType { precision, scale } = DecimalType::new(precision.parse().ok()?, scale.parse().ok()?)?;
+    Some(MeasureType::Decimal { precision, scale })
 }
 
 /// Every name is quoted as well; this keeps out what quoting alone would make hard to read or to type.
@@ -249,7 +256,8 @@ mod tests {
     #[test]
     fn a_kind_is_read_back_as_it_was_written() {
         let keys = [KeyType::Text { max_utf16: 8 }, KeyType::Int64, KeyType::Bool, KeyType::Date, KeyType::Timestamp];
-        let measures = [MeasureType::Int64, MeasureType::Float64, MeasureType::Date, MeasureType::Timestamp];
+        let decimal = MeasureType::Decimal { precision: 38, scale: 2 };
+        let measures = [MeasureType::Int64, MeasureType::Float64, decimal, MeasureType::Date, MeasureType::Timestamp];
         let merges = [Merge::Sum, Merge::Min, Merge::Max];
         let kinds = keys
             .into_iter()
@@ -258,6 +266,8 @@ mod tests {
         for kind in kinds {
             assert_eq!(ColumnKind::from_words(&kind.type_word(), kind.merge_word()), Some(kind));
         }
-        assert_eq!(ColumnKind::from_words("decimal", Some("sum")), None);
+        for foreign in ["decimal", "decimal(39,2)", "decimal(2,3)", "decimal(2)", "decimal(38,2", "money"] {
+            assert_eq!(ColumnKind::from_words(foreign, Some("sum")), None);
+        }
     }
 }

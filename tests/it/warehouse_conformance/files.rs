@@ -146,6 +146,7 @@ pub async fn a_unit_is_read_back_as_it_was_written(warehouse: &dyn Warehouse) {
     let mut load = stage.load("ünit ' \" ;.csv", "W/\"0x8D\"", vec![vec![]]);
     load.record.sha256 = Some(Sha256::of("content"));
     load.record.quarantine = Some("flights/1.csv/0x8D.1.ndjson".to_owned());
+    load.record.curated = Some("flights/1.csv/0x8D.1.parquet".to_owned());
     load.record.rows_rejected = 3;
     load.record.committed_at = time("2013-01-01T10:00:00.000001Z");
     stage.commit(&load).await.unwrap();

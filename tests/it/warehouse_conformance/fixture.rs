@@ -100,7 +100,9 @@ impl<'a> Stage<'a> {
                 rows_read: 842,
                 rows_rejected: 0,
                 quarantine: None,
+                curated: None,
                 committed_at: DateTime::from_timestamp_micros(1_357_034_400_123_456).unwrap(),
+                retracted_at: None,
             },
             parts,
         }
@@ -144,7 +146,7 @@ pub fn plan(feed: &FeedName, table: &str, columns: Vec<SummaryColumn>) -> Summar
     SummaryPlan { id, table: table.to_owned(), feed: feed.to_string(), columns, filter: None }
 }
 
-/// `day, carrier, flights = COUNT(*), miles = SUM(distance), worst = MAX(delay)`
+/// `day, carrier, flights = COUNT(*), miles = SUM(distance), worst = MAX(delay), fares = SUM(fare), earliest = MIN(lead)`
 pub fn days(feed: &FeedName, table: &str) -> SummaryPlan {
     let columns = vec![
         key("day", KeyType::Date),
@@ -152,11 +154,17 @@ pub fn days(feed: &FeedName, table: &str) -> SummaryPlan {
         measure("flights", AggregateCall::CountRows, MeasureType::Int64),
         measure("miles", AggregateCall::Sum("distance".to_owned()), MeasureType::Int64),
         measure("worst", AggregateCall::Max("delay".to_owned()), MeasureType::Float64),
+        measure("fares", AggregateCall::Sum("fare".to_owned()), decimal(38, 2)),
+        measure("earliest", AggregateCall::Min("lead".to_owned()), decimal(9, 1)),
     ];
     plan(feed, table, columns)
 }
 
-/// A row of [`days`].
+pub fn decimal(precision: u8, scale: u8) -> MeasureType {
+    MeasureType::Decimal { precision, scale }
+}
+
+/// A row of [`days`]. A mile costs 1.15, and `earliest` is the opposite of `worst`.
 pub fn day(
     days: i32,
     carrier: &str,
@@ -164,12 +172,16 @@ pub fn day(
     miles: impl Into<Option<i64>>,
     worst: impl Into<Option<f64>>,
 ) -> Row {
+    let (miles, worst) = (miles.into(), worst.into());
+    let decimal = |units: Option<i128>, scale| units.map_or(Value::Null, |units| Value::Decimal { units, scale });
     vec![
         Value::Date(days),
         Value::Text(carrier.to_owned()),
         Value::Int64(flights),
-        miles.into().map_or(Value::Null, Value::Int64),
-        worst.into().map_or(Value::Null, Value::Float64),
+        miles.map_or(Value::Null, Value::Int64),
+        worst.map_or(Value::Null, Value::Float64),
+        decimal(miles.map(|miles| i128::from(miles) * 115), 2),
+        decimal(worst.map(|worst: f64| (worst * -10.0) as i128), 1),
     ]
 }
 

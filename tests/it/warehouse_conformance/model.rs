@@ -1,9 +1,10 @@
 //! Random histories against a plain model: after every step each summary equals the merge, over every unit, of its
 //! parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use millrace::stations::warehouse::{Outcome, Warehouse};
+use chrono::DateTime;
+use millrace::stations::warehouse::{Outcome, Remedy, Warehouse};
 use millrace_frames::part::{Row, Value};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -21,6 +22,10 @@ enum Step {
     Stale { file: usize, version: usize, parts: [Vec<Row>; 3] },
     /// Deletes a file, as retention does.
     Delete { file: usize },
+    /// Takes a file's counts back.
+    Retract { file: usize },
+    /// Lets a retracted file count again.
+    Restore { file: usize },
     /// Changes the feed's meaning; its units keep their parts until they are replaced.
     Migrate,
 }
@@ -29,23 +34,43 @@ enum Step {
 #[derive(Default)]
 struct Model {
     landed: BTreeMap<usize, usize>,
+    /// Version, generation, parts.
     counted: BTreeMap<usize, (usize, i64, [Vec<Row>; 3])>,
+    /// Files whose version in `counted` is retracted: it has no parts there.
+    retracted: BTreeSet<usize>,
 }
 
 impl Model {
     fn count(&mut self, file: usize, version: usize, generation: i64, parts: &[Vec<Row>; 3]) -> &'static str {
         let ledger = self.counted.get(&file).map(|(version, generation, _)| (*version, *generation));
+        if self.retracted.contains(&file) && ledger.is_some_and(|(counted, _)| counted == version) {
+            return "retracted";
+        }
         if ledger == Some((version, generation)) {
             return "already applied";
         }
         match (self.landed.get(&file), ledger) {
             (Some(landed), _) if *landed == version => {
                 self.counted.insert(file, (version, generation, parts.clone()));
+                self.retracted.remove(&file);
                 "committed"
             }
             (None, Some((counted, _))) if counted == version => "already applied",
             (None, None) => "gone",
             _ => "superseded",
+        }
+    }
+
+    fn retract(&mut self, file: usize) {
+        if let Some((_, _, parts)) = self.counted.get_mut(&file) {
+            *parts = Default::default();
+            self.retracted.insert(file);
+        }
+    }
+
+    fn restore(&mut self, file: usize) {
+        if self.retracted.remove(&file) {
+            self.counted.remove(&file);
         }
     }
 
@@ -62,7 +87,7 @@ impl Model {
     }
 }
 
-/// `flights` and `miles` by sum, `worst` by max, nulls ignored.
+/// `flights`, `miles` and `fares` by sum, `worst` by max, `earliest` by min, nulls ignored.
 fn add(total: &mut Row, row: &Row) {
     for (position, value) in row.iter().enumerate().skip(2) {
         total[position] = match (&total[position], value) {
@@ -70,6 +95,12 @@ fn add(total: &mut Row, row: &Row) {
             (Value::Null, new) => new.clone(),
             (Value::Int64(known), Value::Int64(new)) => Value::Int64(known + new),
             (Value::Float64(known), Value::Float64(new)) => Value::Float64(known.max(*new)),
+            (Value::Decimal { units: known, scale: 2 }, Value::Decimal { units: new, .. }) => {
+                Value::Decimal { units: known + new, scale: 2 }
+            }
+            (Value::Decimal { units: known, scale }, Value::Decimal { units: new, .. }) => {
+                Value::Decimal { units: *known.min(new), scale: *scale }
+            }
             other => unreachable!("a row of days holds no {other:?}"),
         };
     }
@@ -92,6 +123,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => counted().prop_map(|(file, version, parts)| Step::Count { file, version, parts }),
         2 => counted().prop_map(|(file, version, parts)| Step::Stale { file, version, parts }),
         1 => (0..3_usize).prop_map(|file| Step::Delete { file }),
+        2 => (0..3_usize).prop_map(|file| Step::Retract { file }),
+        1 => (0..3_usize).prop_map(|file| Step::Restore { file }),
         1 => Just(Step::Migrate),
     ];
     prop::collection::vec(step, 1..16)
@@ -128,10 +161,23 @@ async fn follow(warehouse: &dyn Warehouse, history: &[Step]) {
                 stage.landing.delete(&stage.blob(&file.to_string()));
                 model.landed.remove(file);
             }
+            Step::Retract { file } => {
+                model.retract(*file);
+                if stage.recorded(&file.to_string()).await.is_some() {
+                    stage.retract(&file.to_string()).await;
+                }
+            }
+            Step::Restore { file } => {
+                model.restore(*file);
+                stage.warehouse.restore(&stage.unit(&file.to_string()), DateTime::UNIX_EPOCH).await.unwrap();
+            }
             Step::Migrate => stage.migrate(&format!("at step {position}")).await,
         }
         assert_eq!(stage.rows_of(0).await, model.summary(&[0, 1]), "{}", context());
         assert_eq!(stage.rows_of(2).await, model.summary(&[2]), "{}", context());
+    }
+    for check in warehouse.verify(&stage.schema("the last"), Remedy::Report, 10).await.unwrap() {
+        assert!(check.is_right(), "{check:?} after {history:#?}");
     }
 }
 
@@ -140,6 +186,7 @@ async fn count(stage: &Stage<'_>, model: &mut Model, file: usize, version: usize
     let outcome = match stage.commit(&load).await.unwrap() {
         Outcome::Committed { .. } => "committed",
         Outcome::AlreadyApplied => "already applied",
+        Outcome::Retracted => "retracted",
         Outcome::Superseded => "superseded",
         Outcome::Gone => "gone",
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use futures::future::join_all;
 use millrace::stations::Disposition;
 use millrace::stations::warehouse::sqlite::SqliteWarehouse;
-use millrace::stations::warehouse::{Warehouse, WarehouseError};
+use millrace::stations::warehouse::{Outcome, Warehouse, WarehouseError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -19,7 +19,7 @@ pub fn fresh() -> (TempDir, SqliteWarehouse) {
     (folder, warehouse)
 }
 
-fn file(folder: &TempDir) -> std::path::PathBuf {
+pub fn file(folder: &TempDir) -> std::path::PathBuf {
     folder.path().join("warehouse.db")
 }
 
@@ -49,6 +49,7 @@ async fn tables_can_be_read_in_a_shell() {
     stage.count("1.csv", "b", vec![day(15_706, "UA", 1, 100, 7.5)]).await;
     let table = &stage.plans[0].table;
     assert_eq!(texts(&file(&folder), &format!("SELECT day FROM {table}")), ["2013-01-01"]);
+    assert_eq!(texts(&file(&folder), &format!("SELECT fares FROM {table}")), ["115.00"]);
     assert_eq!(texts(&file(&folder), &format!("SELECT day FROM millrace_{table}_part")), ["2013-01-01"]);
     assert_eq!(texts(&file(&folder), "SELECT committed_at FROM millrace_unit"), ["2013-01-01T10:00:00.123456Z"]);
     let history = "SELECT etag || '<' || coalesce(displaced_etag, '') FROM millrace_load_history ORDER BY entry";
@@ -81,6 +82,52 @@ async fn a_database_of_a_newer_program_is_refused_with_words() {
         assert!(matches!(refusal, WarehouseError::NewerSchema { found: 99, .. }), "{refusal}");
         assert_eq!(refusal.disposition(), Disposition::Retry);
     }
+}
+
+/// The columns of the ledger's tables.
+fn ledger_columns(path: &Path) -> Vec<String> {
+    let columns = "SELECT t.name || '.' || c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c
+                   WHERE t.name IN ('millrace_unit', 'millrace_load_history') ORDER BY t.name, c.cid";
+    texts(path, columns)
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_is_upgraded_and_keeps_what_it_counted() {
+    let (folder, warehouse) = fresh();
+    let stage = Stage::new(&warehouse).await;
+    let rows = vec![day(1, "UA", 1, 100, 7.5)];
+    stage.count("1.csv", "a", rows.clone()).await;
+    let counted = stage.recorded("1.csv").await;
+    let back_to_1 = "ALTER TABLE millrace_unit DROP COLUMN curated;
+                     ALTER TABLE millrace_unit DROP COLUMN retracted_at;
+                     ALTER TABLE millrace_load_history DROP COLUMN curated;
+                     UPDATE millrace_schema_version SET version = 1";
+    Connection::open(file(&folder)).unwrap().execute_batch(back_to_1).unwrap();
+    let first = folder.path().join("first.db");
+    let schema_1 = include_str!("../../../src/stations/warehouse/sqlite/sql/schema_1.sql");
+    Connection::open(&first).unwrap().execute_batch(schema_1).unwrap();
+    assert_eq!(ledger_columns(&file(&folder)), ledger_columns(&first));
+
+    let warehouse = SqliteWarehouse::new(file(&folder));
+    let mut correction = stage.load("1.csv", "b", vec![vec![day(1, "UA", 2, 200, 8.5)]]);
+    correction.record.curated = Some("flights/1.csv/b.1.parquet".to_owned());
+    stage.landing.upload(&stage.blob("1.csv"), "b");
+    let early = warehouse.commit_file(&correction, &stage.landing).await.unwrap_err();
+    assert!(matches!(early, WarehouseError::NotMigrated { .. }), "{early}");
+
+    let report = warehouse.migrate(&stage.schema("first")).await.unwrap();
+    assert_eq!(report.changes, ["ledger: upgraded to schema version 2"]);
+    assert!(report.feeds_to_replay.is_empty());
+    assert_eq!(warehouse.unit(&correction.record.unit).await.unwrap(), counted);
+    assert_eq!(warehouse.summary(&stage.plans[0]).await.unwrap().rows, rows);
+
+    let outcome = warehouse.commit_file(&correction, &stage.landing).await.unwrap();
+    assert_eq!(outcome, Outcome::Committed { displaced: counted });
+    assert_eq!(warehouse.summary(&stage.plans[0]).await.unwrap().rows, [day(1, "UA", 2, 200, 8.5)]);
+    assert_eq!(warehouse.unit(&correction.record.unit).await.unwrap(), Some(correction.record));
+    let history = "SELECT coalesce(curated, '-') FROM millrace_load_history ORDER BY entry";
+    assert_eq!(texts(&file(&folder), history), ["-", "flights/1.csv/b.1.parquet"]);
+    assert!(warehouse.migrate(&stage.schema("first")).await.unwrap().changes.is_empty());
 }
 
 #[tokio::test]

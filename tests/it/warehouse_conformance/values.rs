@@ -5,7 +5,10 @@ use millrace::stations::warehouse::{Outcome, Warehouse, WarehouseError};
 use millrace_frames::part::{Row, Value};
 use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryColumn};
 
-use super::fixture::{Stage, day, key, measure, plan, unique};
+use super::fixture::{Stage, day, decimal, key, measure, plan, unique};
+
+/// 38 nines.
+const MOST_DECIMAL: i128 = 10_i128.pow(38) - 1;
 
 /// A stage with one table: a text key, and one measure.
 async fn stage_of<'a>(warehouse: &'a dyn Warehouse, column: SummaryColumn) -> Stage<'a> {
@@ -41,6 +44,9 @@ pub async fn every_type_is_read_back_as_it_was_counted(warehouse: &dyn Warehouse
             measure("last_time", AggregateCall::Max("x".to_owned()), MeasureType::Timestamp),
             measure("least", call(), MeasureType::Int64),
             measure("mean", AggregateCall::Sum("x".to_owned()), MeasureType::Float64),
+            measure("total", AggregateCall::Sum("x".to_owned()), decimal(38, 4)),
+            measure("dearest", AggregateCall::Max("x".to_owned()), decimal(38, 0)),
+            measure("cheapest", call(), decimal(38, 38)),
         ];
         vec![plan(feed, &unique("wide"), columns)]
     })
@@ -55,6 +61,9 @@ pub async fn every_type_is_read_back_as_it_was_counted(warehouse: &dyn Warehouse
             Value::Timestamp(at),
             least,
             Value::Float64(0.1),
+            Value::Decimal { units: -5, scale: 4 },
+            Value::Decimal { units: MOST_DECIMAL, scale: 0 },
+            Value::Decimal { units: -MOST_DECIMAL, scale: 38 },
         ]
     };
     let rows = vec![
@@ -149,6 +158,64 @@ pub async fn a_sum_that_fits_is_exact_whatever_its_order(warehouse: &dyn Warehou
     }
 }
 
+fn paid(carrier: &str, units: i128) -> Row {
+    of(carrier, Value::Decimal { units, scale: 2 })
+}
+
+pub async fn a_decimal_sum_that_does_not_fit_is_refused_and_changes_nothing(warehouse: &dyn Warehouse) {
+    for (limit, step) in [(MOST_DECIMAL, 1), (-MOST_DECIMAL, -1)] {
+        let stage = stage_of(warehouse, sum(decimal(38, 2))).await;
+        let words = [&stage.plans[0].table, "`total`", "`UA`", "38 digits"];
+        let before = vec![paid("AA", 1), paid("UA", limit)];
+        stage.count("1.csv", "a", before.clone()).await;
+        stage.landing.upload(&stage.blob("2.csv"), "a");
+        let merged = stage.load("2.csv", "a", vec![vec![paid("AA", 5), paid("UA", step)]]);
+        let error = stage.commit(&merged).await.unwrap_err();
+        assert!(is_data(&error, &words), "{error}");
+        assert_eq!((stage.rows().await, stage.recorded("2.csv").await), (before.clone(), None));
+
+        stage.count("2.csv", "a", vec![paid("UA", 0)]).await;
+        stage.landing.upload(&stage.blob("2.csv"), "b");
+        let replaced = stage.load("2.csv", "b", vec![vec![paid("UA", step)]]);
+        let error = stage.commit(&replaced).await.unwrap_err();
+        assert!(is_data(&error, &words), "{error}");
+        assert_eq!(stage.rows().await, before);
+        assert_eq!(stage.recorded("2.csv").await.unwrap().etag.as_str(), "a");
+    }
+}
+
+pub async fn a_decimal_sum_that_fits_is_exact_whatever_its_order(warehouse: &dyn Warehouse) {
+    let stage = Stage::with(warehouse, |feed| {
+        let table = unique("carriers");
+        let columns = || vec![key("carrier", KeyType::Text { max_utf16: 8 }), sum(decimal(38, 2))];
+        (0..3).map(|_| plan(feed, &table, columns())).collect()
+    })
+    .await;
+    let most = MOST_DECIMAL;
+    for (etag, units) in [("a", [most, most, -most]), ("b", [-most, most, 1]), ("c", [10_i128.pow(20), 1, -3])] {
+        stage.landing.upload(&stage.blob("1.csv"), etag);
+        let parts = units.map(|units| vec![paid("UA", units)]).to_vec();
+        stage.commit(&stage.load("1.csv", etag, parts)).await.unwrap();
+        // Each pair of these fits into 128 bits, and so does their sum.
+        assert_eq!(stage.rows().await, [paid("UA", units[0] + (units[1] + units[2]))]);
+    }
+}
+
+pub async fn decimals_are_ordered_as_numbers(warehouse: &dyn Warehouse) {
+    for (call, expected) in [(AggregateCall::Min("x".to_owned()), -1_000), (AggregateCall::Max("x".to_owned()), 1_000)]
+    {
+        let stage = stage_of(warehouse, measure("extreme", call, decimal(9, 2))).await;
+        for (file, units) in [("1.csv", 999), ("2.csv", 1_000), ("3.csv", -999), ("4.csv", -1_000)] {
+            stage.count(file, "a", vec![paid("UA", units)]).await;
+        }
+        assert_eq!(stage.rows().await, [paid("UA", expected)]);
+        for file in ["2.csv", "4.csv"] {
+            stage.count(file, "b", vec![of("UA", Value::Null)]).await;
+        }
+        assert_eq!(stage.rows().await, [paid("UA", expected.signum() * 999)]);
+    }
+}
+
 pub async fn a_float_sum_that_does_not_fit_is_refused(warehouse: &dyn Warehouse) {
     let stage = stage_of(warehouse, sum(MeasureType::Float64)).await;
     stage.count("1.csv", "a", vec![of("UA", Value::Float64(f64::MAX))]).await;
@@ -175,6 +242,14 @@ pub async fn values_that_break_the_contract_are_refused(warehouse: &dyn Warehous
         assert!(is_data(&error, &[&stage.plans[0].table]), "{row:?}: {error}");
     }
     assert_eq!(stage.rows().await, Vec::<Row>::new());
+
+    let stage = stage_of(warehouse, measure("dearest", AggregateCall::Max("x".to_owned()), decimal(4, 2))).await;
+    stage.landing.upload(&stage.blob("1.csv"), "a");
+    let broken = [Value::Decimal { units: 10_000, scale: 2 }, Value::Decimal { units: 1, scale: 1 }, Value::Int64(1)];
+    for value in broken {
+        let error = stage.commit(&stage.load("1.csv", "a", vec![vec![of("UA", value)]])).await.unwrap_err();
+        assert!(is_data(&error, &["column `dearest`"]), "{error}");
+    }
 }
 
 pub async fn a_key_that_was_counted_twice_is_refused(warehouse: &dyn Warehouse) {

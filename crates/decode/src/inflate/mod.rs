@@ -117,8 +117,10 @@ pub enum InflateError {
     )]
     TooDense { compressed_bytes: u64, output_bytes: u64, max_ratio: u64 },
     #[error(
-        "the file was compressed with --long or --ultra so that reading it takes {window_bytes} bytes of memory; \
-         {max_window_bytes} are allowed"
+        "the file was compressed with --long or --ultra so that reading it takes {} MiB of memory, more than the {} MiB \
+         that are allowed",
+        .window_bytes >> 20,
+        .max_window_bytes >> 20
     )]
     WindowTooLarge { window_bytes: u64, max_window_bytes: u64 },
     #[error("the file was compressed with a zstd dictionary, without which it cannot be read")]

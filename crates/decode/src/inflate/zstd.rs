@@ -333,8 +333,8 @@ mod tests {
         assert_eq!(inflate(&window(27)).unwrap(), b"text");
         assert_eq!(
             inflate(&window(28)).unwrap_err().to_string(),
-            "the file was compressed with --long or --ultra so that reading it takes 268435456 bytes of memory; \
-             134217728 are allowed"
+            "the file was compressed with --long or --ultra so that reading it takes 256 MiB of memory, more than the \
+             128 MiB that are allowed"
         );
         let single_segment = b"\x28\xb5\x2f\xfd\xe0\xff\xff\xff\xff\xff\xff\xff\xff";
         let error = inflate(single_segment).unwrap_err();

@@ -1,8 +1,9 @@
 //! Which key stands where, with as little reading as can be.
 //!
 //! Events nearly always have the same keys in the same order, written the same way. So for each key is remembered what
-//! followed it last time: from the comma over the next key and the colon to its value's first byte. Where the same
-//! bytes stand there again, one comparison has read the key. Only where they do not is a key read and looked up.
+//! followed it: from the comma over the next key and the colon to its value's first byte. Where the same bytes stand
+//! there again, one comparison has read the key. Objects that leave out what is null have a few followers for each key.
+//! Only where none of them stands there is a key read and looked up.
 
 use std::collections::HashMap;
 
@@ -21,8 +22,8 @@ pub(super) struct Keys<'a> {
     json: Json<'a>,
     /// By name, unescaped.
     known: &'a HashMap<Vec<u8>, KeyId>,
-    /// What followed the start of the object, and then each key, last time.
-    followers: Vec<Follower>,
+    /// What followed the start of the object, and then each key; the most frequent ones wander to the front.
+    followers: Vec<Followers>,
     /// Of those without a name of their own there may be many; they are one key.
     nameless: KeyId,
     /// The keys after that one.
@@ -31,6 +32,10 @@ pub(super) struct Keys<'a> {
     /// How many of the unknown ones stand in a row that is an object.
     confirmed: usize,
 }
+
+type Followers = [Follower; 4];
+
+const NO_FOLLOWERS: Followers = [Follower::NONE; 4];
 
 /// What is expected after a key.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +59,7 @@ impl<'a> Keys<'a> {
         Self {
             json,
             known,
-            followers: vec![Follower::NONE; known.len() + 2],
+            followers: vec![NO_FOLLOWERS; known.len() + 2],
             nameless: known.len() as KeyId,
             unknown: Vec::new(),
             unknown_ids: HashMap::new(),
@@ -67,15 +72,32 @@ impl<'a> Keys<'a> {
     #[inline(always)]
     pub fn next(&mut self, at: usize, previous: Option<KeyId>) -> Result<(KeyId, usize), Fault> {
         let place = previous.map_or(0, |key| key as usize + 1);
-        let follower = &self.followers[place];
-        if let Some(head) = self.json.bytes.get(at..).and_then(<[u8]>::first_chunk::<16>)
-            && u128::from_le_bytes(*head) & follower.mask == follower.head
-            && (follower.length <= 16 || self.rest_is_equal(at, follower))
-        {
-            // There may be more blanks this time.
-            return Ok((follower.key, self.json.blanks(at + follower.length)));
+        match self.value_after(at, &self.followers[place][0]) {
+            Some(value_at) => Ok((self.followers[place][0].key, value_at)),
+            None => self.next_unusual(at, place),
+        }
+    }
+
+    #[inline(never)]
+    fn next_unusual(&mut self, at: usize, place: usize) -> Result<(KeyId, usize), Fault> {
+        for index in 1..NO_FOLLOWERS.len() {
+            let follower = self.followers[place][index];
+            if let Some(value_at) = self.value_after(at, &follower) {
+                self.followers[place].swap(index - 1, index);
+                return Ok((follower.key, value_at));
+            }
         }
         self.read(at, place)
+    }
+
+    /// Where the value begins, if it is this follower that stands at `at`.
+    #[inline(always)]
+    fn value_after(&self, at: usize, follower: &Follower) -> Option<usize> {
+        let head = self.json.bytes.get(at..)?.first_chunk::<16>()?;
+        let is_equal = u128::from_le_bytes(*head) & follower.mask == follower.head
+            && (follower.length <= 16 || self.rest_is_equal(at, follower));
+        // There may be more blanks this time.
+        is_equal.then(|| self.json.blanks(at + follower.length))
     }
 
     #[inline(never)]
@@ -102,7 +124,8 @@ impl<'a> Keys<'a> {
         let kept = length.min(16);
         head[..kept].copy_from_slice(&json.bytes[start..start + kept]);
         let mask = if kept == 16 { u128::MAX } else { (1 << (kept * 8)) - 1 };
-        self.followers[place] = Follower { start, length, head: u128::from_le_bytes(head), mask, key };
+        let [.., last] = &mut self.followers[place];
+        *last = Follower { start, length, head: u128::from_le_bytes(head), mask, key };
         Ok((key, value_at))
     }
 
@@ -120,7 +143,7 @@ impl<'a> Keys<'a> {
         self.unknown.push(name.clone());
         let key = self.nameless + self.unknown.len() as KeyId;
         self.unknown_ids.insert(name, key);
-        self.followers.push(Follower::NONE);
+        self.followers.push(NO_FOLLOWERS);
         key
     }
 
@@ -141,7 +164,7 @@ impl<'a> Keys<'a> {
         }
         let last_kept = self.nameless + self.confirmed as KeyId;
         self.followers.truncate(last_kept as usize + 2);
-        for follower in &mut self.followers {
+        for follower in self.followers.as_flattened_mut() {
             if follower.key == self.nameless || follower.key > last_kept {
                 *follower = Follower::NONE;
             }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::dictionary::Dictionary;
 use super::hybrid::Hybrid;
 use super::pages::{DataPage, Lease, Page, Pages};
-use super::values::{Batch, Decoder, Family, Span, Stored, TextsIn, Undecodable};
+use super::stored::{Family, Span, Stored};
+use super::values::{Batch, Decoder, TextsIn, Undecodable};
 use super::{Broken, ParquetError};
 
 /// Rows of a batch at most.

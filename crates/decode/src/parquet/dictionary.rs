@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Broken;
 use super::pages::{DictionaryPage, Lease};
-use super::values::{Family, Span, Stored, read_plain};
+use super::stored::{Family, Span, Stored, read_plain};
 
 /// Its entries, decoded once.
 pub(super) struct Dictionary {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::footer::Footer;
 use super::group::GroupReader;
 use super::output::NeededColumn;
-use super::schema::{FileColumn, Shape};
+use super::schema::Shape;
 use super::source::RangeSource;
 use super::widening::{MisfitColumn, Widening, natural_type};
 use super::{Broken, ParquetError};
@@ -19,6 +19,16 @@ pub struct ParquetFile {
     source: Arc<dyn RangeSource>,
     footer: Arc<Footer>,
     names: Vec<String>,
+}
+
+/// A column of a file, without a contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    pub name: String,
+    /// Its type in the file, as tools print it, such as `TIMESTAMP(MILLIS,UTC)`; or that it is nested.
+    pub found: String,
+    /// The type of the contract that holds all that the column can; `None` where it cannot be read.
+    pub possible: Option<ColumnType>,
 }
 
 /// What is known of a row group before it is read.
@@ -44,16 +54,6 @@ pub(super) struct Needed {
     pub nulls: Vec<Vec<u8>>,
 }
 
-/// One column of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ColumnInfo {
-    pub name: String,
-    /// As tools print it, such as `TIMESTAMP(MILLIS,UTC)`; or that it is nested.
-    pub file_type: String,
-    /// The type of a contract that holds all that the column can; `None` where there is none.
-    pub contract_type: Option<ColumnType>,
-}
-
 impl ParquetFile {
     /// Reads the footer: the end of the file, and nothing else.
     pub fn open(source: Arc<dyn RangeSource>) -> Result<Self, ParquetError> {
@@ -75,14 +75,16 @@ impl ParquetFile {
         &self.names
     }
 
-    /// The columns at the top of the schema, in the file's order, with the types that hold all they can.
-    pub fn columns(&self) -> Vec<ColumnInfo> {
-        let info = |column: &FileColumn| ColumnInfo {
+    /// The columns as they are, in the file's order: for whoever writes a contract for the file.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = ColumnInfo> {
+        self.footer.columns.iter().map(|column| ColumnInfo {
             name: column.name.clone(),
-            file_type: column.shape.to_string(),
-            contract_type: natural_type(&column.shape),
-        };
-        self.footer.columns.iter().map(info).collect()
+            found: column.shape.to_string(),
+            possible: match &column.shape {
+                Shape::Flat(leaf) => natural_type(leaf),
+                Shape::Nested(_) => None,
+            },
+        })
     }
 
     /// The row groups, in the file's order.

@@ -10,7 +10,7 @@ use super::footer::Footer;
 use super::output::{BadCell, Output, take_out};
 use super::pages::{Budget, Pages};
 use super::source::RangeSource;
-use super::values::Family;
+use super::stored::Family;
 use super::widening::Widening;
 use super::{CHUNK_ROWS, CHUNK_TEXT_BYTES, ParquetError};
 use crate::columns::{BadRow, ColumnValues, DecodedChunk};

@@ -22,6 +22,7 @@
 
 mod codec;
 mod column;
+mod convert;
 mod delta;
 mod dictionary;
 mod file;
@@ -32,7 +33,9 @@ mod output;
 mod pages;
 mod schema;
 mod source;
+mod stored;
 mod thrift;
+mod tree;
 mod values;
 mod widening;
 mod write;

@@ -89,7 +89,8 @@ impl MisfitColumn {
     pub(super) fn new(file_column: &FileColumn, wanted: &Column) -> Option<Self> {
         let possible = match &file_column.shape {
             Shape::Flat(leaf) if Widening::new(leaf, wanted.column_type).is_some() => return None,
-            shape => natural_type(shape),
+            Shape::Flat(leaf) => natural_type(leaf),
+            Shape::Nested(_) => None,
         };
         Some(Self {
             from: wanted.from.clone(),
@@ -101,17 +102,10 @@ impl MisfitColumn {
     }
 }
 
-/// The type of the contract that holds all that a column of this shape can.
-pub(super) fn natural_type(shape: &Shape) -> Option<ColumnType> {
-    let Shape::Flat(leaf) = shape else { return None };
-    let candidates = [
-        ColumnType::Int64,
-        ColumnType::Float64,
-        ColumnType::Bool,
-        ColumnType::Date,
-        ColumnType::Timestamp,
-        ColumnType::String,
-    ];
+/// The type of the contract that holds all that the column can.
+pub(super) fn natural_type(leaf: &Leaf) -> Option<ColumnType> {
+    let candidates =
+        [ColumnType::Int64, ColumnType::Float64, ColumnType::Bool, ColumnType::Date, ColumnType::Timestamp];
     match (leaf.physical, leaf.logical) {
         (Physical::Int64, Logical::Integer { signed: false, .. }) => DecimalType::new(20, 0).map(ColumnType::Decimal),
         (_, Logical::Decimal { precision, scale }) => {
@@ -119,6 +113,9 @@ pub(super) fn natural_type(shape: &Shape) -> Option<ColumnType> {
             Widening::new(leaf, ColumnType::Decimal(decimal)).map(|_| ColumnType::Decimal(decimal))
         }
         (_, Logical::Json) => Some(ColumnType::Json),
+        (Physical::ByteArray, _) | (_, Logical::Null) => {
+            Widening::new(leaf, ColumnType::String).map(|_| ColumnType::String)
+        }
         _ => candidates.into_iter().find(|candidate| Widening::new(leaf, *candidate).is_some()),
     }
 }

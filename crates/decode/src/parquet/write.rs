@@ -232,7 +232,7 @@ impl BufferedColumn {
             (BufferedValues::Int32(to), Values::Date(from)) => to.extend(rows.map(|row| from[row])),
             (BufferedValues::Text { bytes, lengths }, Values::String { views, unescaped }) => {
                 for row in rows {
-                    bytes.extend_from_slice(&views[row].text(chunk, unescaped));
+                    views[row].append_to(bytes, chunk, unescaped);
                     lengths.push(views[row].length);
                 }
             }

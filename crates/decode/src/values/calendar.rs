@@ -1,6 +1,6 @@
 //! Dates and timestamps in their fixed forms.
 //!
-//! Neither allocates nor branches on each digit: the digits of a form are gathered first and judged together.
+//! Neither allocates nor branches on each digit: eight bytes are judged together.
 
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
 use chrono_tz::Tz;
@@ -41,10 +41,15 @@ impl Timestamp {
 
     /// As [`Timestamp::utc_micros`]; a text without an offset is taken as the wall clock of `zone`. Where clocks were
     /// set back, an hour comes twice: the first is meant.
+    #[inline]
     pub fn utc_micros_in(self, zone: Tz) -> Result<i64, Misfit> {
         if self.offset_seconds.is_some() || zone == Tz::UTC {
             return self.utc_micros();
         }
+        self.utc_micros_of_wall_clock(zone)
+    }
+
+    fn utc_micros_of_wall_clock(self, zone: Tz) -> Result<i64, Misfit> {
         let local = DateTime::from_timestamp_micros(self.local_micros).ok_or(YEAR_OUT_OF_RANGE)?.naive_utc();
         let offset = zone.offset_from_local_datetime(&local).earliest().ok_or(SKIPPED_TIME)?;
         Timestamp { offset_seconds: Some(offset.fix().local_minus_utc()), ..self }.utc_micros()
@@ -73,13 +78,7 @@ pub(super) fn days_of_calendar(date: NaiveDate) -> Result<i32, Misfit> {
 #[inline]
 pub(crate) fn parse_date(text: &[u8]) -> Result<i32, Misfit> {
     let text: &[u8; 10] = text.try_into().map_err(|_| Misfit::Form)?;
-    let mut digits = Digits::default();
-    let year = digits.pair(text[0], text[1]) * 100 + digits.pair(text[2], text[3]);
-    let month = digits.pair(text[5], text[6]);
-    let day = digits.pair(text[8], text[9]);
-    if !digits.are_digits() || text[4] != b'-' || text[7] != b'-' {
-        return Err(Misfit::Form);
-    }
+    let (year, month, day) = split_date(text).ok_or(Misfit::Form)?;
     days(year, month, day)
 }
 
@@ -87,18 +86,13 @@ pub(crate) fn parse_date(text: &[u8]) -> Result<i32, Misfit> {
 /// fraction has below microseconds is cut off. A leap second is no time of day, as no type of ours can tell it apart.
 #[inline]
 pub(crate) fn parse_timestamp(text: &[u8]) -> Result<Timestamp, Misfit> {
-    let (fixed, rest) = text.split_first_chunk::<19>().ok_or(Misfit::Form)?;
-    let mut digits = Digits::default();
-    let year = digits.pair(fixed[0], fixed[1]) * 100 + digits.pair(fixed[2], fixed[3]);
-    let month = digits.pair(fixed[5], fixed[6]);
-    let day = digits.pair(fixed[8], fixed[9]);
-    let hour = digits.pair(fixed[11], fixed[12]);
-    let minute = digits.pair(fixed[14], fixed[15]);
-    let second = digits.pair(fixed[17], fixed[18]);
-    let punctuation = [fixed[4], fixed[7], fixed[13], fixed[16]];
-    if !digits.are_digits() || punctuation != *b"--::" || !matches!(fixed[10], b'T' | b' ' | b't') {
+    let (date, rest) = text.split_first_chunk::<10>().ok_or(Misfit::Form)?;
+    let [b'T' | b' ' | b't', rest @ ..] = rest else {
         return Err(Misfit::Form);
-    }
+    };
+    let (time, rest) = rest.split_first_chunk::<8>().ok_or(Misfit::Form)?;
+    let (year, month, day) = split_date(date).ok_or(Misfit::Form)?;
+    let [hour, minute, second] = pairs(*time, b':').ok_or(Misfit::Form)?;
     let (micros, zone) = parse_fraction(rest)?;
     let offset_seconds = parse_offset(zone)?;
     let days = days(year, month, day)?;
@@ -115,16 +109,26 @@ fn parse_fraction(text: &[u8]) -> Result<(i64, &[u8]), Misfit> {
     let [b'.', rest @ ..] = text else {
         return Ok((0, text));
     };
-    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if length == 0 || length > 9 {
-        return Err(Misfit::Form);
-    }
-    let (digits, rest) = rest.split_at(length);
     let mut micros = 0;
-    for digit in digits.iter().chain(b"00000").take(6) {
-        micros = micros * 10 + i64::from(digit - b'0');
+    let mut length = 0;
+    while let Some(byte) = rest.get(length)
+        && byte.is_ascii_digit()
+    {
+        micros = micros * 10 + i64::from(byte - b'0');
+        length += 1;
+        if length > 9 {
+            return Err(Misfit::Form);
+        }
     }
-    Ok((micros, rest))
+    const MICROS: [i64; 7] = [0, 100_000, 10_000, 1_000, 100, 10, 1];
+    let micros = match length {
+        0 => return Err(Misfit::Form),
+        1..=6 => micros * MICROS[length],
+        7 => micros / 10,
+        8 => micros / 100,
+        _ => micros / 1000,
+    };
+    Ok((micros, &rest[length..]))
 }
 
 /// `Z`, `+HH:MM`, `-HH:MM` or nothing, as seconds ahead of UTC.
@@ -134,10 +138,8 @@ fn parse_offset(text: &[u8]) -> Result<Option<i32>, Misfit> {
         [] => Ok(None),
         [b'Z' | b'z'] => Ok(Some(0)),
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let mut digits = Digits::default();
-            let hours = digits.pair(h1, h2);
-            let minutes = digits.pair(m1, m2);
-            if !digits.are_digits() || hours > 23 || minutes > 59 {
+            let [hours, minutes, _] = pairs([h1, h2, b':', m1, m2, b':', b'0', b'0'], b':').ok_or(Misfit::Form)?;
+            if hours > 23 || minutes > 59 {
                 return Err(Misfit::Form);
             }
             let seconds = (hours * 3600 + minutes * 60) as i32;
@@ -147,24 +149,32 @@ fn parse_offset(text: &[u8]) -> Result<Option<i32>, Misfit> {
     }
 }
 
-/// Reads digits without asking, and tells at the end whether all were.
-#[derive(Default)]
-struct Digits {
-    any_is_none: bool,
+/// Year, month and day of `YYYY-MM-DD`.
+#[inline(always)]
+fn split_date(text: &[u8; 10]) -> Option<(u32, u32, u32)> {
+    let [c1, c2, rest @ ..] = *text;
+    let (c1, c2) = (c1.wrapping_sub(b'0'), c2.wrapping_sub(b'0'));
+    let [year, month, day] = pairs(rest, b'-')?;
+    if c1 > 9 || c2 > 9 {
+        return None;
+    }
+    Some((u32::from(c1) * 1000 + u32::from(c2) * 100 + year, month, day))
 }
 
-impl Digits {
-    #[inline(always)]
-    fn pair(&mut self, tens: u8, ones: u8) -> u32 {
-        let tens = tens.wrapping_sub(b'0');
-        let ones = ones.wrapping_sub(b'0');
-        self.any_is_none |= (tens > 9) | (ones > 9);
-        u32::from(tens) * 10 + u32::from(ones)
+/// The three numbers of two digits that stand on both sides of two separators: `YY-MM-DD`, `HH:MM:SS`.
+#[inline(always)]
+fn pairs(text: [u8; 8], separator: u8) -> Option<[u32; 3]> {
+    const HIGHEST_BITS: u64 = 0x8080_8080_8080_8080;
+    // What lifts a byte that is more than it may be, 9 for a digit and 0 for a separator, to its highest bit.
+    const LIMITS: u64 = u64::from_le_bytes([0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76]);
+    let zeros = u64::from_le_bytes([b'0', b'0', separator, b'0', b'0', separator, b'0', b'0']);
+    let values = u64::from_le_bytes(text) ^ zeros;
+    if (((values & !HIGHEST_BITS) + LIMITS) | values) & HIGHEST_BITS != 0 {
+        return None;
     }
-
-    fn are_digits(&self) -> bool {
-        !self.any_is_none
-    }
+    // Each byte is a number now: its digit times ten and the next digit. None is more than 99.
+    let numbers = (values * 10) + (values >> 8);
+    Some([numbers, numbers >> 24, numbers >> 48].map(|number| u32::from(number as u8)))
 }
 
 /// Days before each month of a year that is no leap year; the months count from 1.

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::decimals;
 use crate::names::FeedName;
 use crate::stations::warehouse::WarehouseError;
 
@@ -132,6 +133,7 @@ fn prepare(connection: &Connection, access: &Access) -> Result<(), rusqlite::Err
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     connection.execute_batch(include_str!("sql/connection.sql"))?;
+    decimals::register(connection)?;
     // The file remembers that it has a log: only who creates it switches it.
     if let Access::Create = access {
         switch_to_log(connection)?;

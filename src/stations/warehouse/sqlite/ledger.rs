@@ -7,10 +7,12 @@ use super::connection::failed;
 use super::values::{NotOurs, time_of, time_text};
 use crate::names::{BadName, BlobName, ETag, FeedName, Sha256};
 use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
-use crate::stations::warehouse::{FeedMeaning, FileUnit, UnitRecord, WarehouseError};
+use crate::stations::warehouse::{
+    Displaced, FeedMeaning, FileUnit, HistoryEntry, LedgerEvent, UnitRecord, WarehouseError,
+};
 
 /// The upgrades of the fixed tables, oldest first; the number of the last is the version that this program knows.
-pub const UPGRADES: [&str; 1] = [include_str!("sql/schema_1.sql")];
+pub const UPGRADES: [&str; 2] = [include_str!("sql/schema_1.sql"), include_str!("sql/schema_2.sql")];
 
 pub fn known_version() -> i64 {
     i64::try_from(UPGRADES.len()).expect("there are fewer upgrades than an i64 counts")
@@ -70,16 +72,10 @@ pub fn read_units(
     Ok(units)
 }
 
-/// Writes the unit's new row and the history's entry.
-pub fn write_unit(
-    connection: &Connection,
-    record: &UnitRecord,
-    displaced: Option<&UnitRecord>,
-) -> Result<(), rusqlite::Error> {
-    let unit_id = record.unit.id();
-    let committed_at = time_text(record.committed_at);
+/// Writes the unit's new row.
+pub fn write_unit(connection: &Connection, record: &UnitRecord) -> Result<(), rusqlite::Error> {
     connection.prepare_cached(include_str!("sql/upsert_unit.sql"))?.execute(params![
-        unit_id.as_str(),
+        record.unit.id().as_str(),
         record.unit.feed.as_str(),
         record.unit.blob.as_str(),
         record.etag.as_str(),
@@ -90,23 +86,54 @@ pub fn write_unit(
         record.rows_read,
         record.rows_rejected,
         record.quarantine,
-        committed_at,
+        record.curated,
+        time_text(record.committed_at),
+        record.retracted_at.map(time_text),
     ])?;
+    Ok(())
+}
+
+/// Writes a line of the history.
+pub fn write_history(connection: &Connection, unit: &FileUnit, entry: &HistoryEntry) -> Result<(), rusqlite::Error> {
+    let displaced = entry.displaced.as_ref();
     connection.prepare_cached(include_str!("sql/insert_history.sql"))?.execute(params![
-        unit_id.as_str(),
-        record.unit.feed.as_str(),
-        record.unit.blob.as_str(),
-        record.etag.as_str(),
-        record.generation,
-        record.load_id,
-        record.rows_read,
-        record.rows_rejected,
-        committed_at,
+        unit.id().as_str(),
+        unit.feed.as_str(),
+        unit.blob.as_str(),
+        entry.etag.as_str(),
+        entry.generation,
+        entry.load_id,
+        entry.event.word(),
+        entry.rows_read,
+        entry.rows_rejected,
+        entry.curated,
+        time_text(entry.at),
         displaced.map(|old| old.etag.as_str()),
         displaced.map(|old| old.generation),
         displaced.map(|old| old.load_id.as_str()),
     ])?;
     Ok(())
+}
+
+/// What happened to a unit, the newest first.
+pub fn read_history(
+    connection: &Connection,
+    unit: &FileUnit,
+    limit: usize,
+) -> Result<Vec<HistoryEntry>, WarehouseError> {
+    let operation = "reading the history";
+    let mut statement = connection.prepare_cached(include_str!("sql/read_history.sql")).map_err(failed(operation))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![unit.id().as_str(), limit]).map_err(failed(operation))?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next().map_err(failed(operation))? {
+        entries.push(history_entry(row)?);
+    }
+    Ok(entries)
+}
+
+pub fn delete_unit(connection: &Connection, unit: &FileUnit) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(include_str!("sql/delete_unit.sql"))?.execute([unit.id().as_str()]).map(|_| ())
 }
 
 /// The latest generation of a meaning.
@@ -180,6 +207,7 @@ fn unit_record(row: &Row<'_>) -> Result<UnitRecord, WarehouseError> {
     let text = |position: usize| row.get::<_, String>(position).map_err(failed(operation));
     let number = |position: usize| row.get::<_, i64>(position).map_err(failed(operation));
     let optional = |position: usize| row.get::<_, Option<String>>(position).map_err(failed(operation));
+    let time = |text: &str| time_of(text).map_err(|error| WarehouseError::Database { operation, source: error.into() });
     Ok(UnitRecord {
         unit: FileUnit { feed: FeedName::new(text(0)?).map_err(named)?, blob: BlobName::new(text(1)?).map_err(named)? },
         etag: ETag::new(text(2)?).map_err(named)?,
@@ -190,7 +218,37 @@ fn unit_record(row: &Row<'_>) -> Result<UnitRecord, WarehouseError> {
         rows_read: number(7)?,
         rows_rejected: number(8)?,
         quarantine: optional(9)?,
-        committed_at: time_of(&text(10)?)
-            .map_err(|error| WarehouseError::Database { operation, source: error.into() })?,
+        curated: optional(10)?,
+        committed_at: time(&text(11)?)?,
+        retracted_at: optional(12)?.map(|at| time(&at)).transpose()?,
+    })
+}
+
+fn history_entry(row: &Row<'_>) -> Result<HistoryEntry, WarehouseError> {
+    let operation = "understanding the history";
+    let named = |error: BadName| WarehouseError::Database { operation, source: error.into() };
+    let text = |position: usize| row.get::<_, String>(position).map_err(failed(operation));
+    let number = |position: usize| row.get::<_, i64>(position).map_err(failed(operation));
+    let word = text(0)?;
+    let event = LedgerEvent::from_word(&word).ok_or_else(|| {
+        let fault = NotOurs { found: format!("outcome `{word}`"), expected: "an outcome" };
+        WarehouseError::Database { operation, source: fault.into() }
+    })?;
+    let displaced = match row.get::<_, Option<String>>(8).map_err(failed(operation))? {
+        None => None,
+        Some(etag) => {
+            Some(Displaced { etag: ETag::new(etag).map_err(named)?, generation: number(9)?, load_id: text(10)? })
+        }
+    };
+    Ok(HistoryEntry {
+        event,
+        etag: ETag::new(text(1)?).map_err(named)?,
+        generation: number(2)?,
+        load_id: text(3)?,
+        rows_read: number(4)?,
+        rows_rejected: number(5)?,
+        curated: row.get(6).map_err(failed(operation))?,
+        at: time_of(&text(7)?).map_err(|error| WarehouseError::Database { operation, source: error.into() })?,
+        displaced,
     })
 }

@@ -1,12 +1,13 @@
 //! The embedded warehouse: one SQLite file, which several processes may use at once.
 //!
 //! Nothing touches the file until the first call that needs it. Tables carry the schema's name as a prefix
-//! (`millrace_unit`), summaries their own. The crate is built without SQLite's hooks and functions for Rust, so merging
-//! is plain SQL, in `sql/`.
+//! (`millrace_unit`), summaries their own. Merging is SQL, in `sql/`; only decimals, which SQLite does not know, are
+//! merged by aggregates of our own.
 
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use millrace_frames::plan::SummaryPlan;
 use rusqlite::Connection;
 
@@ -15,17 +16,21 @@ use self::table_sql::TableSql;
 use super::ledger::{settled_by_landing, settled_by_ledger};
 use super::shape::TableShape;
 use super::{
-    FeedMeaning, FileLoad, FileUnit, LandedVersion, MigrationReport, Outcome, Schema, SummaryRows, UnitRecord,
-    Warehouse, WarehouseError,
+    Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome, Remedy,
+    RetractionOrder, RetractionOutcome, Schema, SummaryRows, TableCheck, UnitRecord, Warehouse, WarehouseError,
 };
 use crate::names::{BlobName, FeedName};
 
 mod connection;
+mod decimals;
 mod ledger;
 mod migrate;
 mod replace;
+mod retract;
 mod table_sql;
 mod values;
+mod verify;
+mod verify_sql;
 
 /// Rows that are copied to the blocking thread at a time: bounds the memory that a commit adds to its load.
 const FILL_ROWS: usize = 4_096;
@@ -52,7 +57,9 @@ impl SqliteWarehouse {
         SqliteWarehouse { connections: Connections::new(path.into()) }
     }
 
-    async fn read<T: Send + 'static>(
+    /// One piece of work on a migrated database; a transaction that it begins it ends, but for an error, which closes the
+    /// connection.
+    async fn on_schema<T: Send + 'static>(
         &self,
         feed: FeedName,
         operation: &'static str,
@@ -116,14 +123,14 @@ impl Warehouse for SqliteWarehouse {
     async fn generation(&self, meaning: &FeedMeaning) -> Result<i64, WarehouseError> {
         let asked = meaning.clone();
         let work = move |connection: &Connection| ledger::generation_of(connection, &asked);
-        let known = self.read(meaning.feed.clone(), "reading the generation", work).await?;
+        let known = self.on_schema(meaning.feed.clone(), "reading the generation", work).await?;
         known.ok_or_else(|| WarehouseError::NotMigrated { feed: meaning.feed.clone() })
     }
 
     async fn unit(&self, unit: &FileUnit) -> Result<Option<UnitRecord>, WarehouseError> {
         let asked = unit.clone();
         let work = move |connection: &Connection| ledger::read_unit(connection, &asked);
-        self.read(unit.feed.clone(), "reading the ledger", work).await
+        self.on_schema(unit.feed.clone(), "reading the ledger", work).await
     }
 
     async fn commit_file(&self, load: &FileLoad, landed: &dyn LandedVersion) -> Result<Outcome, WarehouseError> {
@@ -150,14 +157,45 @@ impl Warehouse for SqliteWarehouse {
     ) -> Result<Vec<UnitRecord>, WarehouseError> {
         let (asked, after) = (feed.clone(), after.cloned());
         let work = move |connection: &Connection| ledger::read_units(connection, &asked, after.as_ref(), limit);
-        self.read(feed.clone(), "listing the ledger", work).await
+        self.on_schema(feed.clone(), "listing the ledger", work).await
+    }
+
+    async fn history(&self, unit: &FileUnit, limit: usize) -> Result<Vec<HistoryEntry>, WarehouseError> {
+        let asked = unit.clone();
+        let work = move |connection: &Connection| ledger::read_history(connection, &asked, limit);
+        self.on_schema(unit.feed.clone(), "reading the history", work).await
+    }
+
+    async fn contributions(&self, unit: &FileUnit) -> Result<Vec<Contribution>, WarehouseError> {
+        let asked = unit.clone();
+        let work = move |connection: &Connection| retract::contributions(connection, &asked);
+        self.on_schema(unit.feed.clone(), "counting the keys of a unit", work).await
+    }
+
+    async fn retract(&self, order: &RetractionOrder) -> Result<RetractionOutcome, WarehouseError> {
+        let asked = order.clone();
+        let work = move |connection: &Connection| retract::retract(connection, &asked);
+        self.on_schema(order.unit.feed.clone(), "retracting", work).await
+    }
+
+    async fn restore(&self, unit: &FileUnit, at: DateTime<Utc>) -> Result<Option<UnitRecord>, WarehouseError> {
+        let asked = unit.clone();
+        let work = move |connection: &Connection| retract::restore(connection, &asked, at);
+        self.on_schema(unit.feed.clone(), "forgetting a retraction", work).await
+    }
+
+    async fn verify(&self, schema: &Schema, remedy: Remedy, limit: usize) -> Result<Vec<TableCheck>, WarehouseError> {
+        let Some(first) = schema.meanings.first() else { return Ok(Vec::new()) };
+        let asked = schema.clone();
+        let work = move |connection: &Connection| verify::verify(connection, &asked, remedy, limit);
+        self.on_schema(first.feed.clone(), "recounting", work).await
     }
 
     async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {
         let feed = FeedName::new(plan.feed.clone())
             .map_err(|error| WarehouseError::Data { table: plan.table.clone(), reason: error.to_string() })?;
         let (asked, plan) = (feed.clone(), plan.clone());
-        self.read(feed, "reading a summary", move |connection| read_summary(connection, &asked, &plan)).await
+        self.on_schema(feed, "reading a summary", move |connection| read_summary(connection, &asked, &plan)).await
     }
 }
 

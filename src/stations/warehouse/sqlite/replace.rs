@@ -4,14 +4,16 @@
 use rusqlite::{Connection, ErrorCode};
 
 use super::connection::failed;
-use super::ledger::{latest_generation, query_one, read_unit, require_schema, stored_shapes, write_unit};
+use super::ledger::{
+    latest_generation, query_one, read_unit, require_schema, stored_shapes, write_history, write_unit,
+};
 use super::table_sql::{RowSource, TableSql};
 use super::values::{bound, words};
 use crate::stations::warehouse::row_check::check_row;
-use crate::stations::warehouse::shape::{ShapeColumn, TableShape};
-use crate::stations::warehouse::{UnitRecord, WarehouseError};
+use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
+use crate::stations::warehouse::{HistoryEntry, LedgerEvent, UnitRecord, WarehouseError};
 use millrace_frames::part::Row;
-use millrace_frames::plan::Merge;
+use millrace_frames::plan::{MeasureType, Merge};
 
 /// Makes an empty temporary table for the new parts of each summary table. It needs no lock: only this connection sees
 /// them.
@@ -101,7 +103,9 @@ pub fn replace(
     displaced: Option<&UnitRecord>,
     tables: &[TableShape],
 ) -> Result<(), WarehouseError> {
-    write_unit(connection, record, displaced).map_err(failed("writing the ledger"))?;
+    let operation = "writing the ledger";
+    write_unit(connection, record).map_err(failed(operation))?;
+    write_history(connection, &record.unit, &committed(record, displaced)).map_err(failed(operation))?;
     let unit_id = record.unit.id();
     for stored in stored_shapes(connection)? {
         let is_filled = tables.iter().any(|shape| shape.table == stored.table);
@@ -115,27 +119,52 @@ pub fn replace(
                 write_summary(connection, &table, RowSource::Merge)?;
             }
             (true, _) => {
-                touch_old_keys(connection, &table, unit_id.as_str())?;
-                let sql = table.fill(include_str!("sql/delete_parts.sql"));
-                execute(connection, &sql, [unit_id.as_str()], "deleting old parts")?;
+                empty_touched(connection, &table)?;
+                take_parts_out(connection, &table, unit_id.as_str())?;
                 if is_filled {
                     touch_new_keys(connection, &table)?;
                     insert_parts(connection, &table, unit_id.as_str())?;
                 }
-                write_summary(connection, &table, RowSource::Recompute)?;
-                let sql = table.fill(include_str!("sql/delete_keys_without_parts.sql"));
-                execute(connection, &sql, [], "deleting keys without parts")?;
+                recompute_touched(connection, &table)?;
             }
         }
     }
     Ok(())
 }
 
-fn touch_old_keys(connection: &Connection, table: &TableSql, unit_id: &str) -> Result<(), WarehouseError> {
+fn committed(record: &UnitRecord, displaced: Option<&UnitRecord>) -> HistoryEntry {
+    HistoryEntry {
+        event: LedgerEvent::Committed,
+        etag: record.etag.clone(),
+        generation: record.generation,
+        load_id: record.load_id.clone(),
+        rows_read: record.rows_read,
+        rows_rejected: record.rows_rejected,
+        curated: record.curated.clone(),
+        at: record.committed_at,
+        displaced: displaced.map(UnitRecord::as_displaced),
+    }
+}
+
+/// Begins a list of keys that are to be recomputed.
+pub fn empty_touched(connection: &Connection, table: &TableSql) -> Result<(), WarehouseError> {
     let operation = "listing the keys of old parts";
     execute(connection, &table.fill(include_str!("sql/create_touched.sql")), [], operation)?;
-    execute(connection, &table.fill(include_str!("sql/empty_touched.sql")), [], operation)?;
-    execute(connection, &table.fill(include_str!("sql/touch_old_keys.sql")), [unit_id], operation)
+    execute(connection, &table.fill(include_str!("sql/empty_touched.sql")), [], operation)
+}
+
+/// Removes a unit's parts and touches their keys.
+pub fn take_parts_out(connection: &Connection, table: &TableSql, unit_id: &str) -> Result<(), WarehouseError> {
+    let touch = table.fill(include_str!("sql/touch_old_keys.sql"));
+    execute(connection, &touch, [unit_id], "listing the keys of old parts")?;
+    execute(connection, &table.fill(include_str!("sql/delete_parts.sql")), [unit_id], "deleting old parts")
+}
+
+/// Writes the rows of the touched keys anew from all parts.
+pub fn recompute_touched(connection: &Connection, table: &TableSql) -> Result<(), WarehouseError> {
+    write_summary(connection, table, RowSource::Recompute)?;
+    let sql = table.fill(include_str!("sql/delete_keys_without_parts.sql"));
+    execute(connection, &sql, [], "deleting keys without parts")
 }
 
 fn touch_new_keys(connection: &Connection, table: &TableSql) -> Result<(), WarehouseError> {
@@ -172,7 +201,11 @@ fn find_overflow(
         if let Some(row) = rows.next().map_err(failed(operation))? {
             let keys = table.shape.keys().enumerate().map(|(position, key)| key_words(row, position, key));
             let keys = keys.collect::<Result<Vec<_>, _>>().map_err(failed(operation))?.join(", ");
-            let reason = format!("the sum of `{}` for {keys} does not fit 64 bits", measure.name);
+            let limit = match measure.kind {
+                ColumnKind::Measure(MeasureType::Decimal { .. }, _) => "38 digits",
+                _ => "64 bits",
+            };
+            let reason = format!("the sum of `{}` for {keys} does not fit {limit}", measure.name);
             return Ok(Some(WarehouseError::Data { table: table.shape.table.clone(), reason }));
         }
     }
@@ -183,7 +216,7 @@ fn key_words(row: &rusqlite::Row<'_>, position: usize, key: &ShapeColumn) -> Res
     Ok(format!("{} = {}", key.name, words(row.get_ref(position)?)))
 }
 
-fn execute(
+pub fn execute(
     connection: &Connection,
     sql: &str,
     parameters: impl rusqlite::Params,

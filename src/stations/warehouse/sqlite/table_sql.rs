@@ -3,6 +3,7 @@
 
 use millrace_frames::plan::{KeyType, MeasureType, Merge};
 
+use super::decimals;
 use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
 
 /// Which rows a summary's rows are made of.
@@ -59,6 +60,12 @@ impl TableSql {
         fill(template, &self.placeholders)
     }
 
+    /// With placeholders that only one template has.
+    pub fn fill_with(&self, template: &str, more: Vec<(&'static str, String)>) -> String {
+        let placeholders: Vec<_> = self.placeholders.iter().cloned().chain(more).collect();
+        fill(template, &placeholders)
+    }
+
     /// Writes the rows of a source into the summary.
     pub fn write_summary(&self, source: RowSource) -> String {
         let placeholders = self.with_source(source, None);
@@ -87,13 +94,16 @@ impl TableSql {
         };
         let mut placeholders = self.placeholders.clone();
         placeholders.push(("source", self.fill(template)));
-        placeholders.extend(measure.map(|column| ("merged", merged(column))));
+        if let Some(column) = measure {
+            placeholders.push(("merged", merged(column)));
+            placeholders.push(("overflow", overflow_type(column).to_owned()));
+        }
         placeholders
     }
 }
 
 /// The only way in which a name enters a statement.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -106,7 +116,9 @@ fn definition(column: &ShapeColumn) -> String {
         ColumnKind::Key(KeyType::Bool) => format!("INTEGER NOT NULL CHECK ({name} IN (0, 1))"),
         ColumnKind::Measure(MeasureType::Int64, _) => "INTEGER".to_owned(),
         ColumnKind::Measure(MeasureType::Float64, _) => "REAL".to_owned(),
-        ColumnKind::Measure(MeasureType::Date | MeasureType::Timestamp, _) => "TEXT".to_owned(),
+        ColumnKind::Measure(MeasureType::Decimal { .. } | MeasureType::Date | MeasureType::Timestamp, _) => {
+            "TEXT".to_owned()
+        }
     };
     format!("  {name} {type_words}")
 }
@@ -116,6 +128,9 @@ fn merged(column: &ShapeColumn) -> String {
     let measure = [("measure", quoted(&column.name))];
     let template = match column.kind {
         ColumnKind::Key(_) => "{measure}",
+        ColumnKind::Measure(MeasureType::Decimal { scale, .. }, merge) => {
+            &format!("{}({{measure}}, {scale})", decimals::aggregate(merge))
+        }
         ColumnKind::Measure(MeasureType::Float64, Merge::Sum) => include_str!("sql/merge_sum_float64.sql"),
         ColumnKind::Measure(_, Merge::Sum) => include_str!("sql/merge_sum_int64.sql"),
         ColumnKind::Measure(_, Merge::Min) => "MIN({measure})",
@@ -124,8 +139,16 @@ fn merged(column: &ShapeColumn) -> String {
     fill(template, &measure)
 }
 
+/// What SQLite calls the type of a sum that does not fit: one that the column does not take.
+fn overflow_type(column: &ShapeColumn) -> &'static str {
+    match column.kind {
+        ColumnKind::Measure(MeasureType::Decimal { .. }, _) => "'blob'",
+        _ => "'text'",
+    }
+}
+
 /// Puts values into `{name}` in one pass, so that a value is never searched itself.
-fn fill(template: &str, placeholders: &[(&'static str, String)]) -> String {
+pub fn fill(template: &str, placeholders: &[(&'static str, String)]) -> String {
     let mut filled = String::with_capacity(template.len() * 2);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

@@ -1,8 +1,10 @@
-//! Values as SQLite holds them: dates and times as text that sorts and that people can read, bools as 0 and 1.
+//! Values as SQLite holds them: dates and times as text that sorts and that people can read, decimals as text with every
+//! digit of their scale, bools as 0 and 1.
 
 use std::fmt::Write;
 
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Timelike, Utc};
+use millrace_frames::decimal;
 use millrace_frames::part::Value;
 use millrace_frames::plan::{KeyType, MeasureType};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -26,6 +28,7 @@ pub fn bound(value: &Value) -> ToSqlOutput<'_> {
         Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
         Value::Int64(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
         Value::Float64(number) => ToSqlOutput::Borrowed(ValueRef::Real(*number)),
+        Value::Decimal { units, scale } => ToSqlOutput::from(decimal::to_text(*units, *scale)),
         Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
         Value::Bool(truth) => ToSqlOutput::Borrowed(ValueRef::Integer(i64::from(*truth))),
         Value::Date(days) => ToSqlOutput::from(date_text(*days)),
@@ -81,6 +84,11 @@ pub fn stored(kind: ColumnKind, value: ValueRef<'_>) -> Result<Value, NotOurs> {
         }
         (ColumnKind::Key(KeyType::Bool), ValueRef::Integer(number)) => Ok(Value::Bool(number != 0)),
         (ColumnKind::Measure(MeasureType::Float64, _), ValueRef::Real(number)) => Ok(Value::Float64(number)),
+        (ColumnKind::Measure(MeasureType::Decimal { scale, .. }, _), ValueRef::Text(bytes)) => {
+            let units = std::str::from_utf8(bytes).ok().and_then(|text| decimal::from_text(text, scale));
+            let units = units.ok_or_else(|| not_ours(value, "a decimal of its column's scale"))?;
+            Ok(Value::Decimal { units, scale })
+        }
         (ColumnKind::Key(KeyType::Text { .. }), ValueRef::Text(bytes)) => {
             Ok(Value::Text(String::from_utf8_lossy(bytes).into_owned()))
         }
@@ -157,5 +165,9 @@ mod tests {
         round_trip(ColumnKind::Measure(MeasureType::Int64, Merge::Max), Value::Int64(i64::MIN));
         round_trip(ColumnKind::Measure(MeasureType::Float64, Merge::Sum), Value::Float64(-0.5));
         round_trip(ColumnKind::Measure(MeasureType::Date, Merge::Min), Value::Null);
+        let decimal = MeasureType::Decimal { precision: 38, scale: 2 };
+        for units in [1 - 10_i128.pow(38), -5, 0, 1250] {
+            round_trip(ColumnKind::Measure(decimal, Merge::Sum), Value::Decimal { units, scale: 2 });
+        }
     }
 }

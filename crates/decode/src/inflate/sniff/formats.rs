@@ -54,7 +54,7 @@ const FORMATS: [(&[u8], &str, &str); 17] = [
 /// Where a tar archive says that it is one.
 const TAR_MAGIC_AT: usize = 257;
 
-/// Names of members that only Office documents have.
+/// How the names of an Office document's members begin.
 const OFFICE_NAMES: [&[u8]; 6] = [b"[Content_Types].xml", b"_rels/", b"docProps/", b"xl/", b"word/", b"ppt/"];
 
 /// How the bytes are compressed, if they are and we could undo it. An Office document is no mere archive.
@@ -126,13 +126,19 @@ pub(super) fn known(first_bytes: &[u8]) -> Option<Known> {
     format.map(|&(_, what, remedy)| Known { what, remedy })
 }
 
+/// By its first member, which another archive has not.
 fn is_office_document(first_bytes: &[u8]) -> bool {
-    // Where a local header has the name of its member: behind 30 bytes, two of which say how long it is.
-    let (Some([b'P', b'K', 3, 4, ..]), Some(name)) = (first_bytes.first_chunk::<30>(), first_bytes.get(30..)) else {
+    let Some(header) = first_bytes.first_chunk::<30>().filter(|header| header.starts_with(b"PK\x03\x04")) else {
         return false;
     };
-    // OpenDocument: its first member is stored, so that its content can be seen here.
-    name.starts_with(b"mimetypeapplication/vnd.oasis") || OFFICE_NAMES.iter().any(|begin| name.starts_with(begin))
+    let name_length = usize::from(u16::from_le_bytes([header[26], header[27]]));
+    let Some((name, content)) = first_bytes[header.len()..].split_at_checked(name_length) else {
+        return false;
+    };
+    let is_part = name.ends_with(b".xml") || name.ends_with(b".rels");
+    is_part && OFFICE_NAMES.iter().any(|begin| name.starts_with(begin))
+        // OpenDocument: the first member is stored and says what the rest is.
+        || name == b"mimetype" && content.starts_with(b"application/vnd.oasis.opendocument")
 }
 
 /// A PGP message begins with the packet of an encrypted session key: a tag (RFC 9580, 4.2), a length, a version. None

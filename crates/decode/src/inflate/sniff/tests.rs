@@ -7,8 +7,15 @@ use super::*;
 const UTF_8_CSV: Content = Content::Text { encoding: UTF_8 };
 const UTF_16LE_CSV: Content = Content::Text { encoding: UTF_16LE };
 
-const WORKBOOK: &[u8] = b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0................[Content_Types].xml";
-const ZIP: &[u8] = b"PK\x03\x04\x14\0\0\0\x08\0....................flights.csv";
+/// A zip archive as far as its first member.
+fn zip(name: &str, content: &[u8]) -> Vec<u8> {
+    let length = (name.len() as u16).to_le_bytes();
+    [&b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0............"[..], &length, &[0, 0], name.as_bytes(), content].concat()
+}
+
+fn workbook() -> Vec<u8> {
+    zip("[Content_Types].xml", b"\xb5\x54")
+}
 
 fn outer(first_bytes: &[u8], declared: Compression) -> String {
     sniff(first_bytes, declared).unwrap_err().to_string()
@@ -34,7 +41,8 @@ fn a_compressed_file_and_its_name_belong_together() {
         (&b"\x1f\x8b\x08\0\0"[..], Compression::Gzip),
         (b"\x28\xb5\x2f\xfd\x04", Compression::Zstd),
         (b"\x50\x2a\x4d\x18\x04\0\0\0", Compression::Zstd),
-        (ZIP, Compression::Zip),
+        (&zip("a.csv", b""), Compression::Zip),
+        (&zip("xl/a.csv", b""), Compression::Zip),
         (b"PK\x05\x06\0\0", Compression::Zip),
         (b"a,b\n1,2\n", Compression::None),
     ] {
@@ -44,7 +52,10 @@ fn a_compressed_file_and_its_name_belong_together() {
         outer(b"\x1f\x8b\x08\0\0", Compression::None),
         "the file is compressed with gzip, but its name does not end in .gz"
     );
-    assert_eq!(outer(ZIP, Compression::None), "the file is a zip archive, but its name does not end in .zip");
+    assert_eq!(
+        outer(&zip("a.csv", b""), Compression::None),
+        "the file is a zip archive, but its name does not end in .zip"
+    );
     assert_eq!(
         outer(b"\x28\xb5\x2f\xfd\x04", Compression::None),
         "the file is compressed with zstd, but its name does not end in .zst"
@@ -55,7 +66,7 @@ fn a_compressed_file_and_its_name_belong_together() {
     );
     assert_eq!(outer(b"a,b\n", Compression::Gzip), "the file's name ends in .gz, but it is not compressed in that way");
     assert_eq!(
-        outer(WORKBOOK, Compression::Zip),
+        outer(&workbook(), Compression::Zip),
         "the file's name ends in .zip, but it is an Office document, such as an .xlsx workbook"
     );
     assert_eq!(
@@ -115,16 +126,16 @@ fn csv_passes_in_its_encoding() {
 #[test]
 fn what_is_no_text_is_called_by_its_name() {
     assert_eq!(
-        inner(WORKBOOK, UTF_8_CSV),
+        inner(&workbook(), UTF_8_CSV),
         "the file is an Office document, such as an .xlsx workbook, where CSV in UTF-8 is expected"
     );
     let mut tar = vec![0; 512];
     tar[257..262].copy_from_slice(b"ustar");
     for (first_bytes, what) in [
-        (ZIP, "a zip archive inside"),
+        (&zip("a.csv", b"")[..], "a zip archive inside"),
         (b"\x1f\x8b\x08\0", "gzip a second time"),
-        (b"PK\x03\x04\x14\0\0\0......................xl/workbook.xml", "Office"),
-        (b"PK\x03\x04\x14\0\0\0......................mimetypeapplication/vnd.oasis.opendocument", "Office"),
+        (&zip("xl/workbook.xml", b""), "Office"),
+        (&zip("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"), "Office"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ".xls"),
         (b"-----BEGIN PGP MESSAGE-----\n", "PGP"),
         (b"\x85\x01\x0c\x03\x12\x34", "PGP"),
@@ -218,7 +229,7 @@ fn parquet_is_parquet_and_nothing_else() {
         (b"PARE\x15\x04", "an encrypted footer"),
         (b"<html>", "something else"),
         (b"\x1f\x8b\x08\0", "gzip a second time"),
-        (WORKBOOK, "Office"),
+        (&workbook(), "Office"),
         (b"\x85\x01\x0c\x03\x12\x34", "PGP"),
     ] {
         let refusal = inner(first_bytes, Content::Parquet);

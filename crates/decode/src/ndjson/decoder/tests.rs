@@ -270,6 +270,25 @@ fn a_key_of_the_contract_may_stand_once() {
 }
 
 #[test]
+fn keys_may_come_in_any_order_and_with_any_blanks() {
+    let columns = [column("a", ColumnType::Int64), column("a key of seventeen", ColumnType::Int64)];
+    let rows = [
+        r#"{"a":1,"a key of seventeen":10}"#,
+        r#"{"a key of seventeen":10,"a":1}"#,
+        r#"{"a": 1,  "a key of seventeen" : 10}"#,
+        r#"{"a":  1,  "a key of seventeen" :  10}"#,
+        r#"{"a":1,"a key of seventeeN":7,"\u0061 key of seventeen":10}"#,
+        r#"{"z":[],"a":1,"a key of seventeen":10}"#,
+    ];
+    let decoded = decode(&format!("{}\n", rows.join("\n")).repeat(5), &columns);
+    assert_eq!(reasons(&decoded), []);
+    for (column, sum) in decoded.columns.iter().zip([30, 300]) {
+        assert!(matches!(&column.values, Values::Int64(values) if values.iter().sum::<i64>() == sum));
+    }
+    assert_eq!(decoded.unknown_keys, ["a key of seventeeN", "z"]);
+}
+
+#[test]
 fn a_required_key_must_be_there_needed_or_not() {
     let contract = [required("a"), required("b"), column("c", ColumnType::String)];
     let decoder = Decoder::new(&ValueRules::default(), &contract, &contract[1..]).unwrap();

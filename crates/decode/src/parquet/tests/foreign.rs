@@ -151,6 +151,45 @@ fn the_schema_is_held_against_the_contract() {
 }
 
 #[test]
+fn each_column_has_a_type_of_its_own() {
+    let columns: Vec<ColumnInfo> = open(TYPES).unwrap().columns().collect();
+    let types: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let possible = column.possible.map_or_else(|| "none".to_owned(), |possible| possible.to_string());
+            format!("{} {}: {possible}", column.name, column.found)
+        })
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "i8 INT_8: int64",
+            "u8 UINT_8: int64",
+            "u32 UINT_32: int64",
+            "u64 UINT_64: decimal(20,0)",
+            "i64 INT64: int64",
+            "f32 FLOAT: float64",
+            "f64 DOUBLE: float64",
+            "dec9 DECIMAL(9,2): decimal(9,2)",
+            "dec38 DECIMAL(38,4): decimal(38,4)",
+            "bool BOOLEAN: bool",
+            "day DATE: date",
+            "ms TIMESTAMP(MILLIS,UTC): timestamp",
+            "us TIMESTAMP(MICROS,UTC): timestamp",
+            "ns TIMESTAMP(NANOS,local): timestamp",
+            "s STRING: string",
+            "large STRING: string",
+            "bin BYTE_ARRAY: string",
+            "cat STRING: string",
+            "nothing NULL: string",
+            "list a list: none",
+            "struct a struct: none",
+            "time TIME: none",
+        ]
+    );
+}
+
+#[test]
 fn rows_are_counted_without_reading_a_column() {
     let chunks = read_chunks(&PAGED, &ValueRules::default(), &[]).unwrap();
     let rows: Vec<(usize, usize, u64, u32)> =

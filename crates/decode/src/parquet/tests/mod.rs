@@ -1,5 +1,7 @@
 //! Whole files, in and out.
 
+mod by_hand;
+mod damage;
 mod foreign;
 mod hostile;
 mod types;

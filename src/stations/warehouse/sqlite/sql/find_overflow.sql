@@ -1,5 +1,5 @@
 SELECT {keys}
 FROM ({source}) AS "source"
 GROUP BY {keys}
-HAVING typeof({merged}) = 'text'
+HAVING typeof({merged}) = {overflow}
 LIMIT 1

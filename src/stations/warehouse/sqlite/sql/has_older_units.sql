@@ -1,1 +1,4 @@
-SELECT EXISTS (SELECT 1 FROM main."millrace_unit" WHERE "feed" = ?1 AND "generation" < ?2)
+-- A retracted unit counts nothing in any generation.
+SELECT EXISTS (
+  SELECT 1 FROM main."millrace_unit" WHERE "feed" = ?1 AND "generation" < ?2 AND "retracted_at" IS NULL
+)

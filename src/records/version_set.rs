@@ -1,0 +1,30 @@
+//! Which versions have a record, eight bytes each: a page over a million files takes some megabytes and not hundreds.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use futures::{Stream, TryStreamExt};
+
+use crate::names::{BlobName, ETag};
+use crate::stations::containers::ContainerError;
+
+/// Two versions that share a fingerprint are one in ten thousand million million: good enough to count, not to decide.
+pub struct VersionSet(HashSet<u64>);
+
+impl VersionSet {
+    pub async fn of(
+        versions: impl Stream<Item = Result<(BlobName, ETag), ContainerError>>,
+    ) -> Result<Self, ContainerError> {
+        Ok(VersionSet(versions.map_ok(|(blob, etag)| fingerprint(&blob, &etag)).try_collect().await?))
+    }
+
+    pub fn has(&self, blob: &BlobName, etag: &ETag) -> bool {
+        self.0.contains(&fingerprint(blob, etag))
+    }
+}
+
+fn fingerprint(blob: &BlobName, etag: &ETag) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (blob, etag).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,1 @@
+DELETE FROM main."millrace_unit" WHERE "unit_id" = ?1

@@ -1,0 +1,1 @@
+"has".{measure} IS NOT "should".{measure}

@@ -1,0 +1,2 @@
+INSERT OR IGNORE INTO temp.{touched} ({keys})
+SELECT {keys} FROM ({differences}) AS "different"
