@@ -84,8 +84,10 @@ impl Routes {
     async fn pull(&self) -> InvocationAnswer {
         let deadline = Instant::now() + self.function_timeout.mul_f64(0.8);
         let report = pull(&self.pull_sources, &self.pull, &self.clock, deadline).boxed().await;
-        for failure in report.sources.iter().flat_map(|source| &source.failures) {
-            error!("{}", failure.message);
+        for source in &report.sources {
+            for failure in &source.failures {
+                error!("{}: {}", source.place(), failure.message);
+            }
         }
         // `pending` and `failed` tell the stand-in host whether there is anything left to wait for.
         InvocationAnswer::done(json!({

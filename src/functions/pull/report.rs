@@ -83,6 +83,14 @@ impl SourceReport {
         }
     }
 
+    /// As messages name it: ``feed `flights`, sftp source `acme` ``.
+    pub fn place(&self) -> String {
+        match &self.source {
+            Some(source) => format!("feed `{}`, sftp source `{source}`", self.feed),
+            None => format!("feed `{}`", self.feed),
+        }
+    }
+
     pub(super) fn fail(&mut self, path: Option<String>, message: String) {
         self.failed += 1;
         if self.failures.len() < FAILURES_KEPT {

@@ -207,22 +207,24 @@ async fn what_lands_meanwhile_is_never_overwritten() {
 async fn one_sources_trouble_is_no_other_sources_trouble() {
     let mut place = Place::new(Server::default(), After::Keep).await;
     place.server.put("/out/a.csv", "content", 100);
-    for (name, endpoint_fault) in [("bad_secret", "setting `SECRET` is not set"), ("bad_glob", "")] {
+    let mut others = ["bad_secret", "bad_glob", "dead_server"].map(|name| {
         let mut other = source(After::Keep);
         other.source.name = Some(SourceName::new(name).unwrap());
-        match endpoint_fault {
-            "" => other.source.include = vec!["[".into()],
-            fault => other.endpoint = Err(fault.to_owned()),
-        }
-        place.sources.push(other);
-    }
+        other
+    });
+    others[0].endpoint = Err("setting `SECRET` is not set".to_owned());
+    others[1].source.include = vec!["[".into()];
+    others[2].endpoint.as_mut().unwrap().host = "dead".into();
+    place.sources.extend(others);
     place.tick().await;
     place.clock.advance(chrono::TimeDelta::from_std(SETTLE).unwrap());
     let report = place.pull_until(Instant::now() + Duration::from_secs(60)).await;
-    assert_eq!(report.sources.iter().map(|source| source.pulled).collect::<Vec<_>>(), [1, 0, 0]);
-    assert_eq!(report.failed(), 2);
+    assert_eq!(report.sources.iter().map(|source| source.pulled).collect::<Vec<_>>(), [1, 0, 0, 0]);
+    assert_eq!(report.failed(), 3);
     assert_eq!(report.sources[1].failures[0].message, "setting `SECRET` is not set");
     assert!(report.sources[2].failures[0].message.starts_with("`[` is no glob"), "{:?}", report.sources[2].failures);
+    let dead = &report.sources[3].failures[0].message;
+    assert!(dead.starts_with("server dead:22 cannot be reached"), "{dead}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::error::PullError;
 use crate::pipeline::{After, Folders, SftpSource};
@@ -97,6 +97,8 @@ pub(super) struct Wanted {
     exclude: Globs,
     /// Folders of which an `exclude` leaves out everything, such as `old` by `old/**`.
     closed: Globs,
+    /// Where the `include` globs may find files; `None`: anywhere.
+    ways: Option<Vec<Way>>,
     newer_than: Option<DateTime<Utc>>,
     done_marker: Option<String>,
     folders: Folders,
@@ -114,6 +116,11 @@ impl Wanted {
             After::Keep | After::Delete => None,
         };
         Ok(Wanted {
+            ways: if source.include.is_empty() {
+                None
+            } else {
+                source.include.iter().map(|glob| Way::of(glob)).collect()
+            },
             include: if include.is_empty() { None } else { Some(Globs::new(include)?) },
             exclude: Globs::new(source.exclude.iter().map(own))?,
             closed: Globs::new(closed.map(|(folder, glob)| (folder.to_owned(), glob.to_owned())))?,
@@ -155,6 +162,9 @@ impl Wanted {
         if let Some(glob) = self.closed.first_match(below) {
             return Err(LeftOut::Excluded { glob: glob.to_owned() });
         }
+        if self.ways.as_ref().is_some_and(|ways| !ways.iter().any(|way| way.may_lead_through(below))) {
+            return Err(LeftOut::NotIncluded);
+        }
         if depth > DEPTH_LIMIT { Err(LeftOut::TooDeep) } else { Ok(()) }
     }
 
@@ -165,6 +175,51 @@ impl Wanted {
     /// The path of the file that a marker stands for; `None`: it is no marker.
     pub fn marked_name<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
         name.strip_suffix(self.done_marker.as_ref()?.as_bytes())
+    }
+}
+
+/// The folders that a glob's files may lie in, so that a tree of all years is not listed for the sake of one.
+struct Way {
+    /// Of the folders, from the top.
+    segments: Vec<GlobMatcher>,
+    end: WayEnd,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WayEnd {
+    /// `2026/*.csv`
+    InLastFolder,
+    /// `2026/**/*.csv`
+    AnywhereBelow,
+}
+
+impl Way {
+    /// `None`: the glob's folders cannot be told from its text.
+    fn of(glob: &str) -> Option<Way> {
+        // An alternative may hold a `/`.
+        if glob.contains(['{', '[', '\\']) {
+            return None;
+        }
+        let folders: Vec<&str> = glob.split('/').collect();
+        let folders = &folders[..folders.len() - 1];
+        let before_any = folders.iter().position(|segment| segment.contains("**"));
+        let end = match before_any {
+            None if glob.ends_with("**") => WayEnd::AnywhereBelow,
+            None => WayEnd::InLastFolder,
+            Some(_) => WayEnd::AnywhereBelow,
+        };
+        let matcher = |segment: &&str| GlobBuilder::new(segment).literal_separator(true).build().ok();
+        let segments = folders[..before_any.unwrap_or(folders.len())].iter();
+        let segments: Option<Vec<GlobMatcher>> =
+            segments.map(|segment| matcher(segment).map(|glob| glob.compile_matcher())).collect();
+        Some(Way { segments: segments?, end })
+    }
+
+    fn may_lead_through(&self, folder: &[u8]) -> bool {
+        let names = folder.split(|byte| *byte == b'/');
+        let is_deeper = names.clone().count() > self.segments.len();
+        let agrees = names.zip(&self.segments).all(|(name, segment)| segment.is_match(OsStr::from_bytes(name)));
+        agrees && (!is_deeper || self.end == WayEnd::AnywhereBelow)
     }
 }
 
@@ -283,6 +338,29 @@ mod tests {
             ("deeper", DEPTH_LIMIT + 1, Some("too_deep")),
         ] {
             assert_eq!(enters(&recursive, below, depth).err().map(|left| left.code()), expected, "{below}");
+        }
+    }
+
+    #[test]
+    fn folders_that_no_include_leads_into_are_not_entered() {
+        for (include, entered, left) in [
+            (&["2026/**/*.csv"][..], &["2026", "2026/01", "2026/01/02"][..], &["2025", "2025/01", "x/2026"][..]),
+            (&["20*/*.csv"], &["2026", "20"], &["2026/01", "x"]),
+            (&["2026/**"], &["2026", "2026/01"], &["2025"]),
+            (&["*/in/*.csv", "top.csv"], &["acme", "acme/in"], &["acme/out", "acme/in/old"]),
+            (&["**/*.csv"], &["x", "x/y"], &[]),
+            (&["a/**/b/*.csv"], &["a", "a/x", "a/x/y", "a/b"], &["b"]),
+            (&["{2025/*,2026/**}/*.csv"], &["2025/01", "2026", "2027"], &[]),
+        ] {
+            let wanted = wanted(|source| {
+                source.folders = Folders::Read;
+                source.include = include.iter().map(|glob| (*glob).to_owned()).collect();
+            });
+            let enters = |below: &str| {
+                wanted.enters(below.as_bytes(), &RemotePath::new(format!("/out/{below}")).unwrap(), 1).is_ok()
+            };
+            assert!(entered.iter().all(|below| enters(below)), "{include:?}");
+            assert!(!left.iter().any(|below| enters(below)), "{include:?}");
         }
     }
 }

@@ -30,12 +30,17 @@ impl<F: Future> Future for Killed<F> {
 
 const BODY_BYTES: usize = 3500;
 
-async fn survives_a_kill_after(steps: usize, after: &After) -> bool {
+async fn survives_a_kill_after(steps: usize, after: &After, done_marker: Option<&str>) -> bool {
     let mut place = Place::new(Server::default(), after.clone()).await;
     place.sources[0].source.parallel = 1;
+    place.sources[0].source.done_marker = done_marker.map(str::to_owned);
     let bodies = ["first ", "second "].map(|text| text.repeat(BODY_BYTES / text.len()));
     place.server.put("/out/1.csv", &bodies[0], 100);
     place.server.put("/out/2.csv", &bodies[1], 100);
+    for marker in done_marker {
+        place.server.put(&format!("/out/1.csv{marker}"), "", 100);
+        place.server.put(&format!("/out/2.csv{marker}"), "", 100);
+    }
     place.tick().await;
 
     place.clock.advance(chrono::TimeDelta::seconds(30));
@@ -55,11 +60,18 @@ async fn survives_a_kill_after(steps: usize, after: &After) -> bool {
         let blob = format!("flights/{}.csv", number + 1);
         assert_eq!(place.body(&blob).await.unwrap(), body.as_str(), "after {steps} steps");
     }
-    let expected_at_source: &[&str] = match after {
-        After::Keep => &["/out/1.csv", "/out/2.csv"],
-        After::Delete => &[],
-        After::Move(_) => &["/archive/1.csv", "/archive/2.csv"],
+    let folder = match after {
+        After::Keep => Some("/out"),
+        After::Delete => None,
+        After::Move(archive) => Some(archive.as_str()),
     };
+    let with_marker = |file: String| [Some(file.clone()), done_marker.map(|marker| file + marker)];
+    let expected_at_source: Vec<String> = folder
+        .into_iter()
+        .flat_map(|folder| [format!("{folder}/1.csv"), format!("{folder}/2.csv")])
+        .flat_map(with_marker)
+        .flatten()
+        .collect();
     assert_eq!(place.server.names(), expected_at_source, "after {steps} steps");
     let expected_records = match after {
         After::Keep => vec!["1.csv/3498-100.landed", "2.csv/3500-100.landed"],
@@ -69,9 +81,9 @@ async fn survives_a_kill_after(steps: usize, after: &After) -> bool {
     was_killed
 }
 
-async fn survives_a_kill_anywhere(after: After) {
+async fn survives_a_kill_anywhere(after: After, done_marker: Option<&str>) {
     let mut steps = 0;
-    while survives_a_kill_after(steps, &after).await {
+    while survives_a_kill_after(steps, &after, done_marker).await {
         steps += 1;
     }
     assert!(steps > 10, "a pull of two files takes more than {steps} steps");
@@ -79,17 +91,23 @@ async fn survives_a_kill_anywhere(after: After) {
 
 #[tokio::test]
 async fn a_pull_that_keeps_survives_a_kill_anywhere() {
-    survives_a_kill_anywhere(After::Keep).await;
+    survives_a_kill_anywhere(After::Keep, None).await;
 }
 
 #[tokio::test]
 async fn a_pull_that_deletes_survives_a_kill_anywhere() {
-    survives_a_kill_anywhere(After::Delete).await;
+    survives_a_kill_anywhere(After::Delete, None).await;
 }
 
 #[tokio::test]
 async fn a_pull_that_moves_survives_a_kill_anywhere() {
-    survives_a_kill_anywhere(After::Move("/archive".into())).await;
+    survives_a_kill_anywhere(After::Move("/archive".into()), None).await;
+}
+
+#[tokio::test]
+async fn a_pull_that_takes_done_markers_along_survives_a_kill_anywhere() {
+    survives_a_kill_anywhere(After::Delete, Some(".done")).await;
+    survives_a_kill_anywhere(After::Move("/archive".into()), Some(".done")).await;
 }
 
 #[tokio::test]

@@ -123,7 +123,7 @@ fn file(path: &RemotePath, (body, modified): &(Bytes, i64)) -> RemoteFile {
 #[async_trait]
 impl Connector for Server {
     async fn connect(&self, endpoint: &SftpEndpoint) -> Result<Arc<dyn Sftp>, SftpError> {
-        if self.is_away {
+        if self.is_away || endpoint.host != "memory" {
             let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
             return Err(SftpError::Connect { server: endpoint.server(), source });
         }
