@@ -33,7 +33,6 @@ pub fn files() -> Vec<StarterFile> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::pipeline::Pipeline;
 
     #[test]

@@ -18,8 +18,14 @@ use crate::stations::containers::ContainerError;
 /// A whole file that is compressed once more may grow to this on the temporary disk.
 const MOST_SPOOLED_BYTES: u64 = 4 << 30;
 
+/// As much of a file's beginning tells what it is.
+const HEAD_BYTES: u64 = 4096;
+
 /// Decodes the file and hands its chunks to the workers. Returns its columns that the contract does not name.
 pub fn read(counter: &FeedCounter, source: Arc<dyn RangeSource>, mut jobs: Jobs) -> Result<Vec<String>, CountError> {
+    let head = source.read(0..source.size_bytes().min(HEAD_BYTES)).map_err(|error| failed(ParquetError::Source(error)))?;
+    sniff(&head, Compression::None)?;
+    sniff_content(&head, Content::Parquet)?;
     let file = ParquetFile::open(source).map_err(failed)?;
     let unknown_columns = file.check(&counter.feed.columns).map_err(failed)?;
     let decoder = file.decoder(&counter.feed.values, &counter.needed).map_err(|error| match error {

@@ -34,7 +34,7 @@ pub fn of_csv(text: &str, sample: &Sample) -> Result<Guess, InferenceError> {
     }
     let mut rows = &records[first..];
     if first > 0 && first <= MOST_AROUND {
-        let line = rows[0].position().map_or(1, |position| position.line());
+        let line = line_of(&rows[0], text);
         guess.set("skip_rows", (line - 1).to_string(), format!("the first line with {width} cells is line {line}"));
     }
     if sample.whole {
@@ -63,6 +63,13 @@ pub fn of_csv(text: &str, sample: &Sample) -> Result<Guess, InferenceError> {
     settle_values(&mut guess);
     guess.notes.push(format!("{} rows were looked at", rows.len()));
     Ok(guess)
+}
+
+/// The line on which a record begins, counted from 1; blank lines before it are none of its own.
+fn line_of(record: &StringRecord, text: &str) -> usize {
+    let begins = record.position().map_or(0, |position| position.byte() as usize);
+    let blank = text[begins..].bytes().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+    text[..begins + blank].matches('\n').count() + 1
 }
 
 fn records(text: &str, delimiter: u8) -> impl Iterator<Item = StringRecord> {

@@ -175,6 +175,13 @@ impl<'f> ColumnBuilder<'f> {
     }
 }
 
+/// What the start of a chunk lets expect of the whole, and a little more, if a line is a row.
+pub(crate) fn likely_row_count(chunk: &[u8]) -> usize {
+    let sample = &chunk[..chunk.len().min(16 * 1024)];
+    let line_count = memchr::memchr_iter(b'\n', sample).count() + 1;
+    line_count * (chunk.len() / sample.len().max(1) + 1) / 16 * 17
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

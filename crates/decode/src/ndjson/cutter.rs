@@ -16,8 +16,9 @@ pub enum CutError {
 
 /// Cuts a stream into chunks of whole lines. A byte order mark at the start is dropped.
 ///
-/// A chunk is as long as whole lines within `target_bytes` make it; a line that is longer stands alone. No more than the
-/// larger of `target_bytes` and `max_row_bytes` is ever held.
+/// A chunk is as long as whole lines within `target_bytes` make it; a line that is longer stands alone. Of very short
+/// lines a chunk has [`MAX_CHUNK_LINES`] at most. No more than the larger of `target_bytes` and `max_row_bytes` is ever
+/// held.
 #[derive(Debug)]
 pub struct RowCutter {
     cutter: Cutter<LineFeeds>,
@@ -39,13 +40,30 @@ impl RowCutter {
         input: &[u8],
         out: &mut impl FnMut(Bytes) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.cutter.push(input, out)
+        self.cutter.push(input, &mut |chunk| hand_out(chunk, out))
     }
 
     /// Says that the stream is over and hands out what is left, which may end without a line end.
     pub fn finish<E: From<CutError>>(self, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
-        self.cutter.finish(out)
+        self.cutter.finish(&mut |chunk| hand_out(chunk, out))
     }
+}
+
+/// Lines of a chunk. Without this limit a file of `{}`, three bytes a row, would fill a hundred columns with a hundred
+/// times more nulls than its chunks have bytes. Lines of 32 bytes and more never meet it in chunks of 2 MiB.
+pub(super) const MAX_CHUNK_LINES: usize = 1 << 16;
+
+/// Hands out the chunk, in pieces if it has too many lines.
+fn hand_out<E>(mut chunk: Bytes, out: &mut impl FnMut(Bytes) -> Result<(), E>) -> Result<(), E> {
+    if memchr::memchr_iter(b'\n', &chunk).count() > MAX_CHUNK_LINES {
+        while let Some(end) = memchr::memchr_iter(b'\n', &chunk).nth(MAX_CHUNK_LINES - 1) {
+            out(chunk.split_to(end + 1))?;
+        }
+        if chunk.is_empty() {
+            return Ok(());
+        }
+    }
+    out(chunk)
 }
 
 /// Whatever came before, a line feed ends a row.
@@ -90,6 +108,15 @@ mod tests {
     fn chunks_end_at_the_last_line_feed_within_the_target() {
         assert_eq!(cut(&[b"\"a\n\"b\nc"], 5, 10).unwrap(), ["\"a\n", "\"b\nc"]);
         assert_eq!(cut(&[b"a\nbbbbbbbb\nc"], 5, 10).unwrap(), ["a\n", "bbbbbbbb\n", "c"]);
+    }
+
+    #[test]
+    fn of_very_short_lines_a_chunk_has_only_so_many() {
+        let file = "\n".repeat(2 * MAX_CHUNK_LINES);
+        let chunks = cut(&[file.as_bytes(), b"{}"], 1 << 20, 1 << 20).unwrap();
+        assert_eq!(chunks.iter().map(Bytes::len).collect::<Vec<_>>(), [MAX_CHUNK_LINES, MAX_CHUNK_LINES, 2]);
+        let chunks = cut(&[file.as_bytes()], file.len(), 1 << 20).unwrap();
+        assert_eq!(chunks.len(), 2);
     }
 
     #[test]

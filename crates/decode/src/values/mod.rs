@@ -5,10 +5,12 @@
 pub(crate) mod calendar;
 pub(crate) mod decimal;
 mod form;
+mod nulls;
 pub(crate) mod number;
 mod strftime;
 
 pub(crate) use form::Form;
+pub(crate) use nulls::NullWords;
 pub use strftime::FormatError;
 
 use serde::de::IgnoredAny;

@@ -14,18 +14,20 @@
 
 use std::sync::Arc;
 
-use millrace_decode::contract::DecimalType;
+use millrace_decode::contract::{ColumnType, DecimalType};
 use polars::chunked_array::cast::CastOptions;
 use polars::prelude::*;
 
 use super::numbers::{Numbers, Written};
-use super::{Refusal, data_type, is_integer};
+use super::{Refusal, data_type, is_float, is_integer, is_text};
 
 /// Why a decimal is not taken where it stands.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DecimalRefusal {
-    #[error("a decimal and a {other} do not meet exactly; cast the decimal to DOUBLE, or both to BIGINT")]
-    Mix { other: DataType },
+    #[error(
+        "a decimal and a {other} do not meet exactly; cast the decimal to the other's type, as in CAST(x AS DOUBLE)"
+    )]
+    Mix { other: String },
     #[error(
         "its exact result may have {needed} digits and a decimal has 38; declare fewer digits in [feed.columns], or \
          cast to DOUBLE"
@@ -48,7 +50,7 @@ pub(super) enum DecimalRefusal {
     )]
     FewerDigits { declared: u8, scale: u8 },
     #[error("a {from} becomes a decimal by rounding; declare the column as decimal(p,s) in [feed.columns]")]
-    Rounded { from: DataType },
+    Rounded { from: String },
     #[error("decimal({precision},{scale}) is no type; a decimal has 1 to 38 digits, some or all behind the point")]
     NoType { precision: usize, scale: usize },
 }
@@ -161,7 +163,7 @@ impl Context<'_> {
         if list.dtype().is_null() {
             return Ok(node.clone());
         }
-        let mix = || DecimalRefusal::Mix { other: list.dtype().clone() };
+        let mix = || DecimalRefusal::Mix { other: type_name(list.dtype()) };
         let written = |value: AnyValue| match value {
             AnyValue::Null => Ok(None),
             value => self.number(&value)?.map(Some).ok_or_else(mix),
@@ -214,7 +216,7 @@ impl Context<'_> {
             }
             DataType::Decimal(..) | DataType::Null => Ok(node.clone()),
             from if is_integer(&from) => Ok(node.clone()),
-            from => Err(DecimalRefusal::Rounded { from }.into()),
+            from => Err(DecimalRefusal::Rounded { from: type_name(&from) }.into()),
         }
     }
 
@@ -244,7 +246,7 @@ impl Context<'_> {
             (DataType::Int32 | DataType::UInt32, _) => Ok(Some(of_digits(10, 0)?)),
             (DataType::Int64, _) => Ok(Some(of_digits(19, 0)?)),
             (DataType::UInt64, _) => Ok(Some(of_digits(20, 0)?)),
-            (other, _) => Err(DecimalRefusal::Mix { other }.into()),
+            (other, _) => Err(DecimalRefusal::Mix { other: type_name(&other) }.into()),
         }
     }
 
@@ -289,6 +291,19 @@ impl Context<'_> {
             _ => Ok(None),
         }
     }
+}
+
+/// As pipeline.toml calls it, where it does.
+fn type_name(dtype: &DataType) -> String {
+    let column_type = match dtype {
+        DataType::Boolean => ColumnType::Bool,
+        DataType::Date => ColumnType::Date,
+        DataType::Datetime(..) => ColumnType::Timestamp,
+        float if is_float(float) => ColumnType::Float64,
+        text if is_text(text) => ColumnType::String,
+        other => return other.to_string(),
+    };
+    column_type.to_string()
 }
 
 fn held_by_either(

@@ -168,12 +168,12 @@ impl Sftp for Server {
         let end = body.len().min(file.size_bytes as usize + 1);
         let (server, path) = (self.clone(), file.path.clone());
         let starts: Vec<usize> = (offset as usize..end).step_by(BLOCK_BYTES).collect();
-        let blocks = futures::stream::iter(starts).map(move |start| {
+        let blocks = stream::iter(starts).map(move |start| {
             drop(server.call("read", &path)?);
             Ok(body.slice(start..end.min(start + BLOCK_BYTES)))
         });
         Ok(match self.blocks_before_silence {
-            Some(limit) => blocks.take(limit).chain(futures::stream::pending()).boxed(),
+            Some(limit) => blocks.take(limit).chain(stream::pending()).boxed(),
             None => blocks.boxed(),
         })
     }

@@ -8,12 +8,12 @@ use encoding_rs::UTF_8;
 
 use super::rows::{Cell, Rows, undouble};
 use super::{CsvLayout, Header};
-use crate::builder::ColumnBuilder;
+use crate::builder::{ColumnBuilder, likely_row_count};
 use crate::columns::{BadRow, DecodedChunk};
 use crate::contract::{Column, ColumnType, ValueRules};
 use crate::reason::{self, shown};
 use crate::text::DAMAGE;
-use crate::values::{Form, FormatError, Misfit};
+use crate::values::{Form, FormatError, Misfit, NullWords};
 
 /// Decodes the chunks of one file. Threads share it by reference.
 #[derive(Clone, Debug)]
@@ -218,41 +218,6 @@ impl Decoder {
 impl NeededColumn {
     fn is_text(&self) -> bool {
         matches!(self.form.column_type, ColumnType::String | ColumnType::Json)
-    }
-}
-
-/// What the start of a chunk lets expect of the whole, and a little more.
-fn likely_row_count(chunk: &[u8]) -> usize {
-    let sample = &chunk[..chunk.len().min(16 * 1024)];
-    let line_count = memchr::memchr_iter(b'\n', sample).count() + 1;
-    line_count * (chunk.len() / sample.len().max(1) + 1) / 16 * 17
-}
-
-/// The texts that mean null. The empty one is by far the most frequent and is asked first.
-#[derive(Clone, Debug)]
-struct NullWords {
-    empty: bool,
-    others: Vec<Vec<u8>>,
-    longest: usize,
-}
-
-impl NullWords {
-    fn new(words: &[String]) -> Self {
-        let others: Vec<Vec<u8>> =
-            words.iter().filter(|word| !word.is_empty()).map(|word| word.clone().into_bytes()).collect();
-        Self {
-            empty: words.iter().any(String::is_empty),
-            longest: others.iter().map(Vec::len).max().unwrap_or(0),
-            others,
-        }
-    }
-
-    #[inline]
-    fn contains(&self, cell: &[u8]) -> bool {
-        if cell.is_empty() {
-            return self.empty;
-        }
-        cell.len() <= self.longest && self.others.iter().any(|word| word == cell)
     }
 }
 

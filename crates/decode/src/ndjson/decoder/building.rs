@@ -139,7 +139,7 @@ impl<'a> Building<'a> {
             Kind::Number => builder.push_number(chunk, start, end),
             Kind::Bool if !is_text(column_type) => builder.push(chunk, start, end),
             Kind::Bool | Kind::Nested => builder.push_json(chunk, start, end),
-            Kind::String if is_null(&self.decoder.nulls, &chunk[start + 1..end - 1]) => {
+            Kind::String if self.decoder.nulls.contains(&chunk[start + 1..end - 1]) => {
                 builder.push_null();
                 Ok(())
             }
@@ -148,7 +148,7 @@ impl<'a> Building<'a> {
             Kind::Escaped => {
                 self.scratch.clear();
                 unescape(&chunk[start + 1..end - 1], &mut self.scratch);
-                if is_null(&self.decoder.nulls, &self.scratch) {
+                if self.decoder.nulls.contains(&self.scratch) {
                     builder.push_null();
                     Ok(())
                 } else if column_type == ColumnType::Json {
@@ -217,9 +217,4 @@ fn read_value(json: Json, start: usize) -> Result<Value, Fault> {
 
 fn is_text(column_type: ColumnType) -> bool {
     matches!(column_type, ColumnType::String | ColumnType::Json)
-}
-
-#[inline]
-fn is_null(nulls: &[Vec<u8>], text: &[u8]) -> bool {
-    nulls.iter().any(|null| null == text)
 }

@@ -10,19 +10,19 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use self::building::Building;
+use super::cutter::MAX_CHUNK_LINES;
 use super::grammar::{Fault, Json};
 use super::keys::KeyId;
-use crate::builder::ColumnBuilder;
+use crate::builder::{ColumnBuilder, likely_row_count};
 use crate::columns::{BadRow, DecodedChunk};
 use crate::contract::{Column, ValueRules};
 use crate::reason::shown;
-use crate::values::{Form, FormatError};
+use crate::values::{Form, FormatError, NullWords};
 
 /// Decodes the chunks of a feed's files. Threads share it by reference.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    /// Texts that mean null.
-    nulls: Vec<Vec<u8>>,
+    nulls: NullWords,
     columns: Vec<NeededColumn>,
     /// How many keys must be in a row so that nothing is to be completed: those that are required or needed.
     awaited_keys: usize,
@@ -58,7 +58,7 @@ impl Decoder {
         let needed_column =
             |column: &Column| Ok(NeededColumn { name: column.name.clone(), form: Form::new(column, rules)? });
         let mut decoder = Self {
-            nulls: rules.null_values.iter().map(|null| null.clone().into_bytes()).collect(),
+            nulls: NullWords::new(&rules.null_values),
             columns: needed.iter().map(needed_column).collect::<Result<_, _>>()?,
             awaited_keys: 0,
             keys: Vec::new(),
@@ -99,7 +99,7 @@ impl Decoder {
     pub fn decode(&self, chunk: Bytes) -> DecodedChunk {
         assert!(chunk.len() < i32::MAX as usize, "a chunk of 2 GiB cannot be addressed");
         let is_utf8 = simdutf8::basic::from_utf8(&chunk).is_ok();
-        let mut building = Building::new(self, &chunk, likely_row_count(&chunk));
+        let mut building = Building::new(self, &chunk, likely_row_count(&chunk).min(MAX_CHUNK_LINES));
         let json = building.json;
         let mut bad = Vec::new();
         let mut row_count = 0;
@@ -202,13 +202,6 @@ fn say_fault(json: Json, line_start: usize, fault: Fault) -> String {
         }
         None => format!("not a JSON object: {what} at byte {place}, where the line ends"),
     }
-}
-
-/// What the start of a chunk lets expect of the whole, and a little more.
-fn likely_row_count(chunk: &[u8]) -> usize {
-    let sample = &chunk[..chunk.len().min(16 * 1024)];
-    let line_count = memchr::memchr_iter(b'\n', sample).count() + 1;
-    line_count * (chunk.len() / sample.len().max(1) + 1) / 16 * 17
 }
 
 #[cfg(test)]
