@@ -23,7 +23,8 @@ const HEAD_BYTES: u64 = 4096;
 
 /// Decodes the file and hands its chunks to the workers. Returns its columns that the contract does not name.
 pub fn read(counter: &FeedCounter, source: Arc<dyn RangeSource>, mut jobs: Jobs) -> Result<Vec<String>, CountError> {
-    let head = source.read(0..source.size_bytes().min(HEAD_BYTES)).map_err(|error| failed(ParquetError::Source(error)))?;
+    let head =
+        source.read(0..source.size_bytes().min(HEAD_BYTES)).map_err(|error| failed(ParquetError::Source(error)))?;
     sniff(&head, Compression::None)?;
     sniff_content(&head, Content::Parquet)?;
     let file = ParquetFile::open(source).map_err(failed)?;
