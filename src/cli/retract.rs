@@ -181,6 +181,12 @@ fn erased_text(erased: &Erased, feed: &FeedName, intent: Intent) -> String {
             HumanCount(version.size_bytes)
         ));
     }
+    if erased.load_has_begun {
+        text.push_str(
+            "  a load of it had begun and not ended: if one is under way, run this again after it, for the bad rows that it \
+             may leave\n",
+        );
+    }
     if erased.newer_landed {
         text.push_str("  a newer version landed meanwhile: it stays and counts; run this again to erase it too\n");
     }

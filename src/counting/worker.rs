@@ -63,6 +63,9 @@ fn count_chunk(job: Job, counter: &FeedCounter, totals: &mut [Part]) -> Result<C
         }
         _ => positions.iter().map(|at| chunk.row_as_json(&counter.needed, *at).into_bytes()).collect(),
     };
+    let row_count = u64::from(chunk.row_count);
+    // The good rows stay in the chunk, and alone are its rows from here on.
+    chunk.row_count = chunk.good_row_count() as u32;
     let mut bad = std::mem::take(&mut chunk.bad);
     if !summary.rejected.is_empty() {
         bad.extend(summary.rejected.into_iter().zip(raws).map(|(rejected, raw)| BadRow {
@@ -74,7 +77,7 @@ fn count_chunk(job: Job, counter: &FeedCounter, totals: &mut [Part]) -> Result<C
     }
     Ok(ChunkTally {
         index: job.index,
-        row_count: u64::from(chunk.row_count),
+        row_count,
         bad,
         unknown_columns: std::mem::take(&mut chunk.unknown_keys),
         rows: counts.map(|counts| (chunk, counts)),

@@ -32,6 +32,8 @@ pub struct Erased {
     pub is_known_at_source: bool,
     /// Versions that were seen at the source and have not landed: they will be pulled, and will count.
     pub coming: Vec<FileVersion>,
+    /// Whether a load of it had begun and not ended: one that is under way may still leave bad rows and a dead letter.
+    pub load_has_begun: bool,
     /// A newer version landed meanwhile. It is not this one: it stays, and counts.
     pub newer_landed: bool,
 }
@@ -115,6 +117,7 @@ impl Remains {
             records: self.loaded.len() + self.letters.len() + self.attempts.len(),
             is_known_at_source: self.is_known_at_source,
             coming: self.coming.clone(),
+            load_has_begun: !self.attempts.is_empty(),
             newer_landed: false,
         }
     }

@@ -9,6 +9,9 @@ pub mod retract;
 pub mod side_by_side;
 pub mod whereabouts;
 
+#[cfg(test)]
+mod tests;
+
 use thiserror::Error;
 
 use crate::names::BlobName;

@@ -5,7 +5,9 @@
 mod build;
 mod containers_conformance;
 mod dev;
+mod events;
 mod flights;
+mod formats;
 mod kills;
 mod landing;
 mod messages;

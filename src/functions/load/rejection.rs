@@ -64,7 +64,7 @@ impl Rejection {
 
     pub fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
         Rejection::new(
-            format!("counting it panicked: {}", panic_text(payload)),
+            format!("counting it panicked: {}", panic_text(payload).replace('\n', " ")),
             "this is a fault of millrace: please report it with the file's first lines",
         )
     }

@@ -18,6 +18,9 @@ use crate::records::pulled::PulledKey;
 /// Below this, two names have nothing to do with each other.
 const LIKENESS: f64 = 0.75;
 
+/// Bytes of a name that a slip is looked for in.
+const LONGEST_COMPARED: usize = 255;
+
 /// What a person wrote.
 pub struct Question {
     /// As it is repeated to them.
@@ -85,12 +88,7 @@ impl Question {
             return None;
         }
         let own = own.to_lowercase();
-        let likeness = spellings.iter().map(|name| {
-            let name = last_segment(name).to_lowercase();
-            let likeness = strsim::normalized_damerau_levenshtein(&own, &name);
-            // A name without its endings is more often meant than one of the same length.
-            if own.len() >= 3 && name.starts_with(&own) { likeness.max(0.9) } else { likeness }
-        });
+        let likeness = spellings.iter().map(|name| likeness(&own, &last_segment(name).to_lowercase()));
         likeness.max_by(f64::total_cmp).filter(|likeness| *likeness >= LIKENESS).map(Fit::Like)
     }
 
@@ -126,6 +124,20 @@ impl Question {
             Some(format!("{}/{below}", source.directory.trim_end_matches('/')))
         };
         self.directories.iter().filter_map(path).collect()
+    }
+}
+
+/// From 0 to 1. Names are compared only where they could be alike, and never long ones, as that takes the product of their
+/// lengths.
+fn likeness(own: &str, name: &str) -> f64 {
+    let (short, long) = (own.len().min(name.len()), own.len().max(name.len()));
+    // A name without its endings is more often meant than one of the same length.
+    if own.len() >= 3 && name.starts_with(own) {
+        0.9
+    } else if long > LONGEST_COMPARED || (short as f64) < long as f64 * LIKENESS {
+        0.0
+    } else {
+        strsim::normalized_damerau_levenshtein(own, name)
     }
 }
 

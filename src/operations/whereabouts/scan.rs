@@ -6,12 +6,15 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
+use tracing::warn;
 
 use super::question::{Fit, Question};
 use crate::names::BlobName;
 use crate::operations::OperationError;
+use crate::records::pulled::PulledError;
 use crate::records::{self, attempts, dead_letters, loaded, pulled, retracted};
 use crate::stations::containers::{BlobFacts, Container, ContainerError, Containers};
+use crate::telemetry::chain;
 
 /// Files that are kept of many that fit; when there are more, the older half goes.
 const KEPT: usize = 4_096;
@@ -57,10 +60,8 @@ impl Newest {
         }
         self.times.insert(blob.clone(), time);
         if self.times.len() > KEPT {
-            let mut times: Vec<DateTime<Utc>> = self.times.values().copied().collect();
-            let (_, median, _) = times.select_nth_unstable(KEPT / 2);
-            let median = *median;
-            self.times.retain(|_, time| *time > median);
+            let newest = self.sorted().into_iter().take(KEPT / 2);
+            self.times = newest.filter_map(|blob| self.times.remove_entry(&blob)).collect();
             self.has_dropped = true;
         }
     }
@@ -120,7 +121,15 @@ pub async fn scan(question: &Question, containers: &Containers) -> Result<Findin
     while let Some((record, time)) = records.try_next().await? {
         findings.looked.pulled += 1;
         // A name that no blob can have never lands; its record is all there is, and the pull says why.
-        let Some(key) = pulled::key_of(state, &record).await? else { continue };
+        let key = match pulled::key_of(state, &record).await {
+            Ok(Some(key)) => key,
+            Ok(None) => continue,
+            Err(PulledError::Container(error)) => return Err(error.into()),
+            Err(damaged) => {
+                warn!("{}", chain(&damaged));
+                continue;
+            }
+        };
         if let Ok(blob) = key.landing_blob() {
             findings.add(question, &blob, time);
         }
@@ -161,5 +170,28 @@ pub(super) async fn head(landing: &Container, blob: &BlobName) -> Result<Option<
     match landing.head(blob).await {
         Err(ContainerError::Name { .. }) => Ok(None),
         answer => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_files_the_newest_are_kept_whatever_their_times() {
+        for seconds_apart in [0, 1] {
+            let mut newest = Newest::default();
+            for number in 0..i64::try_from(KEPT).unwrap() * 3 {
+                let blob = BlobName::new(format!("flights/{number:06}.csv")).unwrap();
+                let time = DateTime::from_timestamp(number * seconds_apart, 0).unwrap();
+                newest.add(&blob, time);
+                newest.add(&blob, time);
+            }
+            let kept = newest.sorted();
+            assert!(newest.has_dropped && (KEPT / 2..=KEPT).contains(&kept.len()), "{}", kept.len());
+            if seconds_apart == 1 {
+                assert_eq!(kept[0].as_str(), format!("flights/{:06}.csv", KEPT * 3 - 1));
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
+use tracing::warn;
 
 use super::scan::head;
 use super::story::{Event, FileStory, LedgerAnswer, Moment, Standing, VersionStory};
@@ -11,7 +12,7 @@ use crate::operations::OperationError;
 use crate::pipeline::{Feed, SftpSource};
 use crate::records::attempts;
 use crate::records::dead_letters;
-use crate::records::pulled::{self, FileVersion, LandedFile, PulledKey, RecordState};
+use crate::records::pulled::{self, FileVersion, LandedFile, PulledError, PulledKey, RecordState};
 use crate::records::{etags, load_files, loaded, retracted};
 use crate::stations::containers::{BlobFacts, Container, ContainerError};
 use crate::stations::sftp::RemotePath;
@@ -41,7 +42,8 @@ pub(super) async fn tell(
         blob: blob.clone(),
         standing: Standing::Gone,
         feed: feed.map(|feed| feed.name.clone()),
-        source: source.as_ref().and_then(|(source, key)| shown_at_source(source, key)),
+        // A file that nobody saw at a source was uploaded.
+        source: source.as_ref().filter(|_| versions.was_seen()).and_then(|(source, key)| shown_at_source(source, key)),
         versions: versions.in_order(),
         ledger,
         next: String::new(),
@@ -76,6 +78,10 @@ impl Versions {
         &mut self.0[position]
     }
 
+    fn was_seen(&self) -> bool {
+        self.0.iter().any(|version| version.seen_as.is_some())
+    }
+
     fn in_order(mut self) -> Vec<VersionStory> {
         for version in &mut self.0 {
             version.events.sort_by_key(|moment| moment.at);
@@ -99,7 +105,15 @@ async fn tell_pulled(blob: &BlobName, versions: &mut Versions, at: &WhereStation
     let (looks, landings): (Vec<_>, Vec<_>) =
         records.into_iter().partition(|record| matches!(record.state(), RecordState::Look { .. }));
     for record in &landings {
-        let Some(file) = pulled::read(state, record).await? else { continue };
+        let file = match pulled::read(state, record).await {
+            Ok(Some(file)) => file,
+            Ok(None) => continue,
+            Err(PulledError::Container(error)) => return Err(error.into()),
+            Err(damaged) => {
+                warn!("{}", chain(&damaged));
+                continue;
+            }
+        };
         let version = versions.of(&file.etag);
         version.seen_as = Some(file.version());
         if record.state() == RecordState::Finishing {

@@ -118,7 +118,7 @@ impl FooterHolder {
 }
 
 /// Where row `count`, counted from 1, ends with its line end.
-fn end_of_row(chunk: &[u8], layout: &CsvLayout, count: usize) -> usize {
+pub(super) fn end_of_row(chunk: &[u8], layout: &CsvLayout, count: usize) -> usize {
     let mut rows = Rows::new(chunk, layout, 0);
     let mut passed = 0;
     while passed < count && rows.advance() {

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::footer::FooterHolder;
+use super::footer::{FooterHolder, end_of_row};
 use super::{CsvLayout, CutError, Header, HeaderError, HeaderRow, RowCutter};
 use crate::contract::Column;
 use crate::text::{EncodingError, Transcoder};
@@ -183,6 +183,9 @@ impl RowReader {
                 &self.header.insert(FileHeader { header, unknown_columns }).header
             }
         };
+        while let Some(piece) = first_rows_of_many(&mut chunk, &self.layout) {
+            self.footer.push(piece, &mut |chunk| out(header, chunk))?;
+        }
         if chunk.is_empty() {
             return Ok(());
         }
@@ -200,6 +203,19 @@ impl RowReader {
         self.footer.finish(&mut |chunk| out(&header, chunk))?;
         Ok(unknown_columns)
     }
+}
+
+/// Rows of a chunk. Without this limit a file of rows of two bytes, all of them bad, would fill the memory with reasons a
+/// hundred times as long. Rows of 32 bytes and more never meet it in chunks of 2 MiB.
+const MAX_CHUNK_ROWS: usize = 1 << 16;
+
+/// Cuts as many rows as a chunk may have off one that has more.
+fn first_rows_of_many(chunk: &mut Bytes, layout: &CsvLayout) -> Option<Bytes> {
+    if memchr::memchr_iter(b'\n', chunk).count() <= MAX_CHUNK_ROWS {
+        return None;
+    }
+    let end = end_of_row(chunk, layout, MAX_CHUNK_ROWS);
+    (end < chunk.len()).then(|| chunk.split_to(end))
 }
 
 #[cfg(test)]

@@ -322,3 +322,21 @@ proptest! {
         let _ = read_in_chunks(&[&file], &layout, &columns(&TYPES), target_bytes);
     }
 }
+
+#[test]
+fn a_chunk_of_very_short_rows_has_a_limit() {
+    let text = format!("a,b\n{}\"x\ny\",z\n", "1\n".repeat(3 * MAX_CHUNK_ROWS));
+    let contract = [Column::new("a", ColumnType::String), Column::new("b", ColumnType::String)];
+    let layout = CsvLayout::default();
+    let mut reader = ChunkReader::new(&layout, &contract, 1 << 20, 1 << 20);
+    let mut rows = Vec::new();
+    let mut out = |header: &Header, chunk: Bytes| {
+        let decoder = Decoder::new(&layout, &ValueRules::of_csv(), header, &contract).unwrap();
+        rows.push(decoder.decode(chunk).row_count as usize);
+        Ok::<(), CsvError>(())
+    };
+    reader.push(text.as_bytes(), &mut out).unwrap();
+    reader.finish(&mut out).unwrap();
+    assert_eq!(rows.iter().sum::<usize>(), 3 * MAX_CHUNK_ROWS + 1);
+    assert!(rows.iter().all(|rows| *rows <= MAX_CHUNK_ROWS + 1), "{rows:?}");
+}
