@@ -114,9 +114,9 @@ fn table(files: &[PlannedFile]) -> String {
     let path_width = width(&mut files.iter().map(|file| file.path.chars().count())).min(PATH_WIDTH_LIMIT);
     let mut text = String::new();
     for (file, size) in files.iter().zip(&sizes) {
-        let time = file.modified.map(|time| time.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
+        let time = file.modified.map(|time| time.format("%Y-%m-%d %H:%M:%SZ").to_string()).unwrap_or_default();
         text.push_str(&format!(
-            "  {:<6}  {size:>size_width$}  {time:<19}  {:<path_width$}  {}\n",
+            "  {:<6}  {size:>size_width$}  {time:<20}  {:<path_width$}  {}\n",
             file.action, file.path, file.why
         ));
     }
@@ -150,9 +150,9 @@ mod tests {
             folder,
         ];
         let expected = "flights  sftp://p@h:22/out\n\
-            \x20 pull    2.00 KiB  2023-11-14 22:13:20  a.csv    to flights/a.csv\n\
-            \x20 leave   2.00 KiB  2023-11-14 22:13:20  b ü.csv  excluded by `b*`\n\
-            \x20 leave                                  2012     a folder\n\
+            \x20 pull    2.00 KiB  2023-11-14 22:13:20Z  a.csv    to flights/a.csv\n\
+            \x20 leave   2.00 KiB  2023-11-14 22:13:20Z  b ü.csv  excluded by `b*`\n\
+            \x20 leave                                   2012     a folder\n\
             \x20 1 file to pull, 2.00 KiB; 2 left\n";
         assert_eq!(to_text(&[plan(files, None)]), expected);
     }
