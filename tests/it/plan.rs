@@ -48,7 +48,7 @@ fn without_dev_it_asks_the_declared_sources_and_says_what_is_missing() {
     assert_eq!(output.status.code(), Some(1));
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
     assert!(shown.contains("cannot be looked at: setting `FLIGHTS_SFTP_KEY` is missing"), "{shown}");
-    assert!(said.contains("the source cannot be looked at"), "{said}");
+    assert!(said.contains("2 of 2 sources cannot be looked at"), "{said}");
 }
 
 #[test]

@@ -80,7 +80,10 @@ fn an_erased_file_is_gone_and_is_not_pulled_again() {
     let said = succeeds(&place, &["retract", "flights", "--blob", JANUARY, "--erase"]);
     let size = fs::metadata(place.inbox().join(JANUARY)).unwrap().len();
     assert!(
-        said.contains(&format!("  removed: the landed blob ({} bytes), 1 record\n", indicatif_count(size))),
+        said.contains(&format!(
+            "  removed: the landed blob ({} bytes), 1 curated file, 1 record\n",
+            indicatif_count(size)
+        )),
         "{said}"
     );
     assert!(
