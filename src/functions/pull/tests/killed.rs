@@ -37,7 +37,7 @@ async fn survives_a_kill_after(steps: usize, after: &After, done_marker: Option<
     let bodies = ["first ", "second "].map(|text| text.repeat(BODY_BYTES / text.len()));
     place.server.put("/out/1.csv", &bodies[0], 100);
     place.server.put("/out/2.csv", &bodies[1], 100);
-    for marker in done_marker {
+    if let Some(marker) = done_marker {
         place.server.put(&format!("/out/1.csv{marker}"), "", 100);
         place.server.put(&format!("/out/2.csv{marker}"), "", 100);
     }
