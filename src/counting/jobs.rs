@@ -9,7 +9,7 @@ use millrace_decode::columns::DecodedChunk;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::text::TextDecoder;
+use super::decoder::TextDecoder;
 use super::{Budget, CountError};
 
 /// A chunk on its way to a worker.

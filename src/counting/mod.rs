@@ -10,6 +10,7 @@
 //! file one row group. It knows nothing of the ledger: what is counted here counts only once `load` commits it.
 
 mod curated;
+mod decoder;
 mod error;
 mod fetch;
 mod jobs;

@@ -3,38 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_decode::columns::DecodedChunk;
 use millrace_decode::contract::Column;
 use millrace_decode::csv::{self, CsvLayout, DEFAULT_MAX_ROW_BYTES, Header};
 use millrace_decode::inflate::{Compression, Content, Inflater, sniff, sniff_content};
 use millrace_decode::ndjson;
 use tokio::sync::mpsc;
 
+use super::decoder::TextDecoder;
 use super::jobs::{Jobs, Work};
 use super::{CHUNK_BYTES, CountError, FeedCounter, LandedBlob};
 use crate::pipeline::{Feed, Format};
-
-/// Decodes chunks of text. Workers share it.
-pub enum TextDecoder {
-    Csv(csv::Decoder),
-    Ndjson(ndjson::Decoder),
-}
-
-impl TextDecoder {
-    pub fn decode(&self, chunk: Bytes) -> DecodedChunk {
-        match self {
-            TextDecoder::Csv(decoder) => decoder.decode(chunk),
-            TextDecoder::Ndjson(decoder) => decoder.decode(chunk),
-        }
-    }
-
-    pub fn raw_rows(&self, chunk: &[u8], rows: &[u32]) -> Vec<Vec<u8>> {
-        match self {
-            TextDecoder::Csv(decoder) => decoder.raw_rows(chunk, rows),
-            TextDecoder::Ndjson(decoder) => decoder.raw_rows(chunk, rows),
-        }
-    }
-}
 
 /// What reading one file as text takes.
 pub struct TextFile {

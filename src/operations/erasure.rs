@@ -80,8 +80,11 @@ impl Remains {
             let letter = dead_letters::read(state, blob, etag).await?;
             remains.quarantine.extend(letter.and_then(|letter| named(letter.quarantine.as_deref())));
         }
-        remains.quarantine.extend(ledger.and_then(|record| named(record.quarantine.as_deref())));
-        remains.curated.extend(ledger.and_then(|record| named(record.curated.as_deref())));
+        // Those of blobs with long names stand elsewhere; the ledger's line outlives its files.
+        if let Some(record) = ledger {
+            remains.quarantine.extend(there(&containers.quarantine, record.quarantine.as_deref()).await?);
+            remains.curated.extend(there(&containers.curated, record.curated.as_deref()).await?);
+        }
         remains.look_at_source(at).await?;
         Ok(remains)
     }
@@ -175,6 +178,12 @@ async fn files_of(container: &Container, blob: &BlobName) -> Result<BTreeSet<Blo
         }
     }
     Ok(files)
+}
+
+/// The file of this name, if it is there.
+async fn there(container: &Container, name: Option<&str>) -> Result<Option<BlobName>, OperationError> {
+    let Some(name) = named(name) else { return Ok(None) };
+    Ok(container.head(&name).await?.map(|facts| facts.name))
 }
 
 fn named(name: Option<&str>) -> Option<BlobName> {

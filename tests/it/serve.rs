@@ -172,9 +172,9 @@ async fn timers_are_answered_with_an_object() {
     let (status, answer) = handler.post("sweep", &timer("sweep")).await;
     assert_eq!((status, &answer["ReturnValue"]["looked_at"]), (StatusCode::OK, &json!(0)), "{answer}");
 
-    // The source's secret is not set: that is the feed's failure, not the invocation's.
+    // The sources' secrets are not set: that is the feeds' failure, not the invocation's.
     let (status, answer) = handler.post("pull", &timer("pull")).await;
-    assert_eq!((status, &answer["ReturnValue"]["failed"]), (StatusCode::OK, &json!(1)), "{answer}");
+    assert_eq!((status, &answer["ReturnValue"]["failed"]), (StatusCode::OK, &json!(2)), "{answer}");
     assert!(answer.to_string().contains("FLIGHTS_SFTP_KEY"), "the answer names the setting: {answer}");
     assert!(answer["Outputs"].is_object());
 }

@@ -138,7 +138,7 @@ impl Context<'_> {
             AtSource::Delete => "delete".to_owned(),
             AtSource::Move(directory) => format!("move:{directory}"),
         };
-        Ok(PullError::NotAllowed { after, source })
+        Ok(PullError::NotAllowed { after, source: Box::new(source) })
     }
 
     fn is_read_only(&self, path: &RemotePath) -> bool {

@@ -38,7 +38,7 @@ pub(super) enum PullError {
         "`after = \"{after}\"` is not allowed: ask the partner to let this account rename and delete files, or write \
          `after = \"keep\"`"
     )]
-    NotAllowed { after: String, source: SftpError },
+    NotAllowed { after: String, source: Box<SftpError> },
     #[error("`after = \"move:{directory}\"` names the place where the files are pulled from; name another directory")]
     MoveOntoItself { directory: String },
 }

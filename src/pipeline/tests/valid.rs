@@ -38,9 +38,32 @@ fn the_repositorys_own_pipeline_has_no_faults() {
     assert_eq!(feed.sources[0].settle, Duration::from_secs(2));
     let tables: Vec<&str> = pipeline.summaries_of(&flights()).map(|summary| summary.table.as_str()).collect();
     assert_eq!(tables, ["flight_days", "airport_days"]);
+    assert_eq!(feed.needed_columns(&pipeline.summaries), feed.columns, "curated rows have all of them");
+}
+
+#[test]
+fn the_repositorys_own_events_are_the_classic() {
+    let pipeline = parsed(OWN);
+    let events = FeedName::new("events").unwrap();
+    let feed = pipeline.feed(&events).unwrap();
+    assert!(matches!(feed.format, Format::Ndjson));
+    assert_eq!((feed.max_reject_ratio, feed.curated), (0.05, false));
+    let columns: Vec<(&str, ColumnType)> =
+        feed.columns.iter().map(|column| (column.name.as_str(), column.column_type)).collect();
+    let expected = [
+        ("eventId", ColumnType::String),
+        ("eventTime", ColumnType::Timestamp),
+        ("eventType", ColumnType::String),
+        ("eventData", ColumnType::String),
+    ];
+    assert_eq!(columns, expected);
+    assert_eq!(feed.sources[0].include, ["*.ndjson", "*.ndjson.gz"]);
+    assert_eq!(feed.sources[0].settle, Duration::from_secs(2));
+    let tables: Vec<&str> = pipeline.summaries_of(&events).map(|summary| summary.table.as_str()).collect();
+    assert_eq!(tables, ["event_summary"]);
     let needed = feed.needed_columns(&pipeline.summaries);
-    let names: Vec<&str> = needed.iter().map(|column| column.name.as_str()).collect();
-    assert_eq!(names, ["dep_delay", "carrier", "origin", "air_time", "distance", "time_hour"]);
+    let needed: Vec<&str> = needed.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(needed, ["eventTime", "eventType"]);
 }
 
 #[test]

@@ -68,6 +68,7 @@ pub struct SummaryPart {
 
 /// How a commit ended.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "an outcome lives as long as one commit, and most are `Committed`")]
 pub enum Outcome {
     /// The file's parts are in the summaries. `displaced` is the record that this one replaced.
     Committed { displaced: Option<UnitRecord> },

@@ -23,8 +23,8 @@ fn a_counted_files_story_goes_from_its_source_to_its_counts() {
     }
     let told = story(&place, "2013-01.csv.gz");
     assert_eq!(told["versions"].as_array().unwrap().len(), 1);
-    assert_eq!(events(&told["versions"][0]), ["seen", "landed", "counted"]);
-    let counted = &told["versions"][0]["events"][2];
+    assert_eq!(events(&told["versions"][0]), ["seen", "landed", "curated", "counted"]);
+    let counted = &told["versions"][0]["events"][3];
     assert_eq!(counted["rows_read"], json!(row_count([&text_of(FILES[0])])));
     assert_eq!((&counted["rows_rejected"], &counted["generation"]), (&json!(0), &json!(1)));
     assert_eq!(told["next"], "nothing is left to do");
@@ -35,8 +35,9 @@ fn a_counted_files_story_goes_from_its_source_to_its_counts() {
     assert_eq!(lines[1], "  from sftp.example.com:/outbox/flights/2013-01.csv.gz");
     assert!(lines[2].contains("Z  seen: 656,678 bytes, written 20"), "{said}");
     assert!(lines[3].contains("Z  landed: 656,678 bytes, etag ") && lines[3].contains(", sha256 "), "{said}");
-    assert!(lines[4].contains("Z  counted: 27,004 rows read, 0 rejected; generation 1, load "), "{said}");
-    assert_eq!(lines[5], "  next: nothing is left to do");
+    assert!(lines[4].contains("Z  typed rows in curated: flights/2013-01.csv.gz/"), "{said}");
+    assert!(lines[5].contains("Z  counted: 27,004 rows read, 0 rejected; generation 1, load "), "{said}");
+    assert_eq!(lines[6], "  next: nothing is left to do");
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn several_files_are_told_newest_first() {
     let versions = found["files"][0]["versions"].as_array().unwrap();
     assert_eq!(versions.len(), 2);
     assert_eq!(events(&versions[0]), ["counted"], "what the ledger remembers of the version before");
-    assert_eq!(versions[1]["events"][2]["displaced"], versions[0]["etag"]);
+    assert_eq!(versions[1]["events"][3]["displaced"], versions[0]["etag"]);
 }
 
 #[test]

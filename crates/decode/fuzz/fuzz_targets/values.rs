@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
     if text.is_empty() || text.iter().any(|byte| matches!(byte, 1 | 2 | b'\n' | b'\r')) {
         return;
     }
-    let layout = CsvLayout { delimiter: 1, quote: 2, ..CsvLayout::default() };
+    let layout = CsvLayout { delimiter: 1, quote: Some(2), ..CsvLayout::default() };
     let (header, _) = Header::read(&layout, b"c").expect("it is a header");
     let columns = [column.clone()];
     let decoder = Decoder::new(&layout, &rules, &header, &columns).expect("the format was checked");

@@ -1,6 +1,8 @@
 //! What the fuzz targets share: a target's choices come from the first bytes, the rest is the file, and a file comes to
 //! the same however it is split.
 
+use std::collections::BTreeSet;
+
 use millrace_decode::columns::{ColumnValues, DecodedChunk, Values};
 use millrace_decode::contract::{ColumnType, DecimalType};
 
@@ -44,6 +46,8 @@ pub struct Outcome {
     /// Row, raw bytes, reason.
     pub bad: Vec<(u32, Vec<u8>, String)>,
     pub rows: u32,
+    /// Of NDJSON.
+    pub unknown_keys: BTreeSet<String>,
 }
 
 impl Outcome {
@@ -63,6 +67,7 @@ impl Outcome {
         }
         let bad = decoded.bad.iter().map(|bad| (self.rows + bad.row, bad.raw.clone(), bad.reason.clone()));
         self.bad.extend(bad);
+        self.unknown_keys.extend(decoded.unknown_keys.iter().cloned());
         self.rows += decoded.row_count;
     }
 }

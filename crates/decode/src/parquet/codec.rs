@@ -49,6 +49,9 @@ impl Codec {
                 decoder.decompress(page, &mut out[start..]).map_err(broken)?
             }
             Codec::Gzip => read_up_to(flate2::bufread::MultiGzDecoder::new(page), length, out)?,
+            Codec::Brotli if has_large_window(page) => {
+                return Err(Broken::new("a page asks for a window that brotli in Parquet does not have"));
+            }
             Codec::Brotli => read_up_to(brotli::Decompressor::new(page, 4096), length, out)?,
             Codec::Lz4Hadoop => {
                 out.resize(start + length, 0);
@@ -78,6 +81,12 @@ fn broken(error: impl std::fmt::Display) -> Broken {
 /// Reads one byte more than it should, so that a page that is too long is seen.
 fn read_up_to(reader: impl Read, length: usize, out: &mut Vec<u8>) -> Result<usize, Broken> {
     reader.take(length as u64 + 1).read_to_end(out).map_err(broken)
+}
+
+/// Whether a brotli stream is of the kind beyond RFC 7932 whose window has up to 1 GiB: the decoder would take it, and
+/// fill the window before any byte comes out.
+fn has_large_window(page: &[u8]) -> bool {
+    page.first().is_some_and(|first| first & 0x7f == 0x11)
 }
 
 /// Blocks, each after its inflated and its stored length in big endian. A few writers left these out.
@@ -157,5 +166,15 @@ mod tests {
             }
             assert!(inflate(number, &page[..page.len() - 1], bomb.len()).is_err(), "codec {number} cut short");
         }
+    }
+
+    #[test]
+    fn a_brotli_page_with_a_window_beyond_the_standard_does_not_fill_the_memory_before_it_is_too_long() {
+        let text = b"to be or not to be or to be or not ".repeat(100);
+        let large = brotli::enc::BrotliEncoderParams { large_window: true, lgwin: 25, ..Default::default() };
+        let mut page = Vec::new();
+        brotli::BrotliCompress(&mut &text[..], &mut page, &large).unwrap();
+        let error = inflate(4, &page, text.len()).unwrap_err();
+        assert_eq!(error, Broken::new("a page asks for a window that brotli in Parquet does not have"));
     }
 }

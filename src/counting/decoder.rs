@@ -1,0 +1,27 @@
+//! How chunks of text become columns, whichever format they are in. The reader makes it, and the workers share it.
+
+use bytes::Bytes;
+use millrace_decode::columns::DecodedChunk;
+use millrace_decode::{csv, ndjson};
+
+/// Decodes the chunks of one file.
+pub enum TextDecoder {
+    Csv(csv::Decoder),
+    Ndjson(ndjson::Decoder),
+}
+
+impl TextDecoder {
+    pub fn decode(&self, chunk: Bytes) -> DecodedChunk {
+        match self {
+            TextDecoder::Csv(decoder) => decoder.decode(chunk),
+            TextDecoder::Ndjson(decoder) => decoder.decode(chunk),
+        }
+    }
+
+    pub fn raw_rows(&self, chunk: &[u8], rows: &[u32]) -> Vec<Vec<u8>> {
+        match self {
+            TextDecoder::Csv(decoder) => decoder.raw_rows(chunk, rows),
+            TextDecoder::Ndjson(decoder) => decoder.raw_rows(chunk, rows),
+        }
+    }
+}
