@@ -17,7 +17,7 @@ impl DecodedChunk {
         let mut json = String::from("{");
         for (column, values) in columns.iter().zip(&self.columns) {
             push_name(&mut json, &column.from);
-            push_value(&mut json, column.column_type, values, &self.bytes, index);
+            push_value(&mut json, column.column_type, values, &self.bytes, index, usize::MAX);
         }
         json.push('}');
         json
@@ -33,13 +33,15 @@ pub(crate) fn push_name(json: &mut String, name: &str) {
     json.push(':');
 }
 
-/// The value at `index`; `chunk` is [`DecodedChunk::bytes`].
+/// The value at `index`; `chunk` is [`DecodedChunk::bytes`]. Of a text, JSON too, at most `longest_text` bytes, and then
+/// `…`.
 pub(crate) fn push_value(
     json: &mut String,
     column_type: ColumnType,
     column: &ColumnValues,
     chunk: &[u8],
     index: usize,
+    longest_text: usize,
 ) {
     if column.is_null(index) {
         json.push_str("null");
@@ -49,9 +51,14 @@ pub(crate) fn push_value(
     let _ = match &column.values {
         Values::String { views, unescaped } => {
             let text = views[index].text(chunk, unescaped);
-            let text = String::from_utf8_lossy(&text);
+            let kept = head(&text, longest_text);
+            let is_whole = kept.len() == text.len();
+            let mut text = String::from_utf8_lossy(kept);
+            if !is_whole {
+                text.to_mut().push('…');
+            }
             match column_type {
-                ColumnType::Json => json.push_str(text.trim()),
+                ColumnType::Json if is_whole => json.push_str(text.trim()),
                 _ => push_string(json, &text),
             }
             Ok(())
@@ -87,6 +94,15 @@ pub(crate) fn push_decimal(text: &mut String, units: i128, scale: usize) {
         0 => write!(text, "{sign}{whole}"),
         _ => write!(text, "{sign}{whole}.{fraction:0scale$}"),
     };
+}
+
+/// At most `longest` bytes of a text from its start on, and no half character at their end.
+pub(crate) fn head(text: &[u8], longest: usize) -> &[u8] {
+    if text.len() <= longest {
+        return text;
+    }
+    let is_boundary = |at: &usize| text[*at] & 0xc0 != 0x80;
+    &text[..(0..=longest).rev().take(4).find(is_boundary).unwrap_or(longest)]
 }
 
 /// The text in quotes.

@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn a_brotli_page_with_a_window_beyond_the_standard_does_not_fill_the_memory_before_it_is_too_long() {
         let text = b"to be or not to be or to be or not ".repeat(100);
-        let large = brotli::enc::BrotliEncoderParams { large_window: true, lgwin: 25, ..Default::default() };
+        let large =
+            brotli::enc::BrotliEncoderParams { large_window: true, lgwin: 25, quality: 5, ..Default::default() };
         let mut page = Vec::new();
         brotli::BrotliCompress(&mut &text[..], &mut page, &large).unwrap();
         let error = inflate(4, &page, text.len()).unwrap_err();

@@ -1,10 +1,8 @@
 //! One stored value to one of the contract's, or to the words that say what it is.
 
-use std::borrow::Cow;
-
 use crate::columns::StringView;
 use crate::contract::DecimalType;
-use crate::json::{push_decimal, push_string};
+use crate::json::{head, push_decimal, push_string};
 use crate::values::decimal::{POWERS_OF_TEN, fits, rescale};
 use crate::values::{Misfit, calendar, check_json, trim};
 
@@ -25,6 +23,10 @@ pub(super) const OUT_OF_RANGE: Misfit = Misfit::Limits("out of range");
 const TOO_MANY_DIGITS: Misfit = Misfit::Limits("more digits than the type has");
 const JULIAN_DAY_OF_1970: i64 = 2_440_588;
 const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// Bytes of a text that a bad row shows; longer ones are not what somebody would mend by hand, and a dictionary holds
+/// one for very many rows.
+pub(super) const LONGEST_SHOWN: usize = 64 << 10;
 
 /// A stored value in words.
 pub(super) struct Shown {
@@ -128,17 +130,25 @@ pub(super) fn show_decimal(value: i128, scale: i32) -> Shown {
 }
 
 pub(super) fn show_text(text: &[u8]) -> Shown {
-    let mut whole = String::with_capacity(text.len());
-    for part in text.utf8_chunks() {
+    let kept = head(text, LONGEST_SHOWN);
+    let mut whole = String::with_capacity(kept.len());
+    for part in kept.utf8_chunks() {
         whole.push_str(part.valid());
         whole.extend(part.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
-    let mut raw = String::with_capacity(text.len() + 2);
+    if kept.len() < text.len() {
+        whole.push('…');
+    }
+    let mut raw = String::with_capacity(whole.len() + 2);
     push_string(&mut raw, &whole);
-    Shown { text: text.to_vec(), raw }
+    Shown { text: kept.to_vec(), raw }
 }
 
 pub(super) fn show_bytes(bytes: &[u8]) -> Shown {
-    let hex: Cow<str> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let kept = &bytes[..bytes.len().min(LONGEST_SHOWN)];
+    let mut hex: String = kept.iter().map(|byte| format!("{byte:02x}")).collect();
+    if kept.len() < bytes.len() {
+        hex.push('…');
+    }
     Shown { text: format!("0x{hex}").into_bytes(), raw: format!("\"0x{hex}\"") }
 }

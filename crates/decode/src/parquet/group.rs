@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::column::ColumnReader;
+use super::convert::LONGEST_SHOWN;
 use super::file::Needed;
 use super::footer::Footer;
 use super::output::{BadCell, Output, take_out};
@@ -16,6 +17,9 @@ use super::{CHUNK_ROWS, CHUNK_TEXT_BYTES, ParquetError};
 use crate::columns::{BadRow, ColumnValues, DecodedChunk};
 use crate::json::{push_name, push_value};
 use crate::reason::shown;
+
+/// Bytes of a text that a bad row shows where the bad rows of the chunk have already shown very much.
+const SHORT_TEXT_BYTES: usize = 40;
 
 /// Reads the rows of one row group, from the first to the last.
 pub struct GroupReader {
@@ -130,13 +134,19 @@ impl GroupReader {
 
     fn say_bad_rows(&self, bad_rows: &[usize], columns: &[ColumnValues], cells: Vec<Vec<BadCell>>) -> Vec<BadRow> {
         let mut cells: Vec<_> = cells.into_iter().map(|cells| cells.into_iter().peekable()).collect();
+        let mut said_bytes = 0;
         let say = |row: &usize| {
             let mut raw = String::from("{");
             let mut reason = None;
             for ((needed, column), cells) in self.needed.columns.iter().zip(columns).zip(&mut cells) {
                 push_name(&mut raw, &needed.from);
                 match cells.next_if(|cell| cell.row == *row) {
-                    None => push_value(&mut raw, needed.form.column_type, column, &[], *row),
+                    None => {
+                        // A dictionary's text may stand in every row.
+                        let is_much = said_bytes + raw.len() >= CHUNK_TEXT_BYTES;
+                        let longest = if is_much { SHORT_TEXT_BYTES } else { LONGEST_SHOWN };
+                        push_value(&mut raw, needed.form.column_type, column, &[], *row, longest);
+                    }
                     Some(cell) => {
                         raw.push_str(&cell.raw);
                         reason = reason.or(Some(cell.reason));
@@ -144,6 +154,7 @@ impl GroupReader {
                 }
             }
             raw.push('}');
+            said_bytes += raw.len();
             BadRow { row: *row as u32, raw: raw.into_bytes(), reason: reason.unwrap_or_default() }
         };
         bad_rows.iter().map(say).collect()

@@ -1,5 +1,6 @@
 //! What a column's stored values become: the contract's, row by row, with a note of each that is none.
 
+use super::CHUNK_TEXT_BYTES;
 use super::column::{RowValues, Rows};
 use super::convert::{
     Fault, NOT_FINITE, OUT_OF_RANGE, Shown, big_endian, int96_micros, parsed, show_bytes, show_decimal, show_int,
@@ -49,6 +50,8 @@ struct Marks {
     /// As in [`ColumnValues`], as far as the last null; 1 beyond.
     validity: Vec<u8>,
     bad: Vec<BadCell>,
+    /// What the bad cells take.
+    bad_bytes: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -76,12 +79,13 @@ impl<'c> Output<'c> {
         Self { column, nulls, values, marks: Marks::default(), memo: Vec::new(), text_bytes: 0 }
     }
 
-    /// How much memory its texts take, and have taken of what they were read from.
+    /// How much memory its texts take, and have taken of what they were read from, with what is said of misfits.
     pub fn text_bytes(&self) -> usize {
-        match &self.values {
+        let texts = match &self.values {
             Values::String { unescaped, .. } => self.text_bytes.max(unescaped.len()),
             _ => self.text_bytes,
-        }
+        };
+        texts + self.marks.bad_bytes
     }
 
     pub fn append(&mut self, rows: &Rows) {
@@ -281,6 +285,16 @@ impl Marks {
         }
         self.validity[row / 8] &= !(1 << (row % 8));
     }
+
+    /// The rows of a batch may all hold the same long text: once there is too much, it is in the reason only, and short.
+    #[cold]
+    fn bad(&mut self, mut cell: BadCell) {
+        if self.bad_bytes >= CHUNK_TEXT_BYTES {
+            cell.raw = "\"…\"".to_owned();
+        }
+        self.bad_bytes += cell.raw.len() + cell.reason.len();
+        self.bad.push(cell);
+    }
 }
 
 /// Where rows go.
@@ -313,7 +327,7 @@ impl To<'_, '_> {
             };
             marks.null(out.len());
             if let Some((fault, shown)) = fault {
-                marks.bad.push(column.bad_cell(out.len(), &fault, shown));
+                marks.bad(column.bad_cell(out.len(), &fault, shown));
             }
             out.push(T::default());
         };

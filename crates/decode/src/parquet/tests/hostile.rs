@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use parquet::basic::{ConvertedType, Type as PhysicalType};
+use parquet::data_type::{ByteArray, ByteArrayType};
+
 use super::by_hand::{Thrift, chunk_metadata, data_header, file_of, file_of_page, group_of, numbers, schema_of_c};
 use super::*;
 
@@ -158,6 +161,22 @@ fn a_few_bytes_that_claim_many_nulls_are_read_in_chunks() {
         let chunk = reader.next_chunk().unwrap().unwrap();
         assert_eq!((chunk.number, chunk.decoded.row_count as usize), (number, CHUNK_ROWS));
     }
+}
+
+#[test]
+fn a_long_dictionary_text_in_many_bad_rows_is_not_copied_whole_into_each() {
+    let long = "ü".repeat(50_000);
+    let rows = vec![vec![Some(ByteArray::from(long.as_str())); 1500]];
+    let utf8 = |field: Field| field.with_converted_type(ConvertedType::UTF8);
+    let file = crate_file::<ByteArrayType>(WriterProperties::default(), PhysicalType::BYTE_ARRAY, utf8, &rows);
+    let named = |name: &str, column_type| Column { from: "c".to_owned(), ..column(name, column_type) };
+    let columns = [named("number", ColumnType::Int64), named("text", ColumnType::String)];
+    let chunks = read_chunks(&file, &ValueRules::default(), &columns).unwrap();
+    let bad: Vec<_> = chunks.iter().flat_map(|chunk| &chunk.decoded.bad).collect();
+    assert_eq!(bad.len(), 1500);
+    assert!(bad[0].raw.starts_with("{\"c\":\"üü".as_bytes()) && bad[0].raw.ends_with("ü…\"}".as_bytes()));
+    assert!(bad[1499].raw.starts_with("{\"c\":\"…\",\"c\":\"ü".as_bytes()));
+    assert!(bad.iter().map(|bad| bad.raw.len()).sum::<usize>() < 2 * CHUNK_TEXT_BYTES);
 }
 
 #[test]
