@@ -20,6 +20,7 @@ impl Peer {
                 install: "pip install duckdb",
                 script: "import duckdb, sys, time\n\
                     duckdb.execute('SET threads = 2')\n\
+                    duckdb.execute('SET enable_progress_bar = false')\n\
                     began = time.perf_counter()\n\
                     duckdb.execute(\"SELECT CAST(eventTime AS DATE), eventType, COUNT(*) FROM read_csv(?, header = true, \
                     columns = {'eventId': 'VARCHAR', 'eventTime': 'TIMESTAMP', 'eventType': 'VARCHAR', \
@@ -31,6 +32,7 @@ impl Peer {
                 install: "pip install duckdb",
                 script: "import duckdb, sys, time\n\
                     duckdb.execute('SET threads = 2')\n\
+                    duckdb.execute('SET enable_progress_bar = false')\n\
                     began = time.perf_counter()\n\
                     duckdb.execute(\"SELECT CAST(eventTime AS DATE), eventType, COUNT(*) FROM read_ndjson(?, \
                     columns = {'eventId': 'VARCHAR', 'eventTime': 'TIMESTAMP', 'eventType': 'VARCHAR', \
