@@ -176,7 +176,7 @@ fn what_is_not_exact_is_refused_with_what_to_write() {
         ("FLOOR(m)", "floor of a decimal"),
         ("SQRT(m)", "of a decimal"),
         ("SIGN(m)", "sign of a decimal"),
-        ("CONCAT_WS('-', s, m)", "STRING"),
+        ("CONCAT_WS('-', s, m)", "VARCHAR"),
         ("CAST(m AS DECIMAL(18,1))", "keep the column's 2"),
         ("CAST(f AS DECIMAL(18,2))", "a float64 becomes a decimal by rounding; declare the column"),
         ("CAST(s AS DECIMAL(18,2))", "declare the column"),

@@ -156,7 +156,7 @@ fn type_role(role: DraftRole, name: &str, feed: &str, columns: &[Column]) -> Res
                 }
                 OutputType::Decimal(_) => {
                     return Err(format!(
-                        "a decimal cannot be a key; write CAST({expression} AS STRING) AS {name}, or CAST({expression} \
+                        "a decimal cannot be a key; write CAST({expression} AS VARCHAR) AS {name}, or CAST({expression} \
                          AS BIGINT) AS {name} for its whole part"
                     ));
                 }
@@ -267,7 +267,7 @@ mod tests {
             "column `c`: MIN and MAX of a string",
             "column `e`: MIN and MAX of a bool",
             "column `g`: `nosuch` cannot be used",
-            "column `l`: a decimal cannot be a key; write CAST(m AS STRING) AS l, or CAST(m AS BIGINT) AS l",
+            "column `l`: a decimal cannot be a key; write CAST(m AS VARCHAR) AS l, or CAST(m AS BIGINT) AS l",
             "WHERE: `i` is int64 and not true or false",
         ]) {
             assert!(fault.starts_with(words), "{fault}");

@@ -258,11 +258,15 @@ impl RowWise<'_, '_, '_, '_> {
             }
             DataType::Varchar(None) | DataType::String(None) | DataType::Text => DataType::Varchar(None),
             DataType::Boolean | DataType::Bool => DataType::Boolean,
+            // Without its digits it is another type in each engine.
+            DataType::Decimal(digits @ ExactNumberInfo::PrecisionAndScale(..))
+            | DataType::Dec(digits @ ExactNumberInfo::PrecisionAndScale(..))
+            | DataType::Numeric(digits @ ExactNumberInfo::PrecisionAndScale(..)) => DataType::Decimal(*digits),
             other => {
                 self.sql.fault(
                     line,
                     format!("`CAST({expr} AS {other})` does not mean the same in Polars and in Spark"),
-                    "cast to BIGINT, DOUBLE, VARCHAR, BOOLEAN, DATE or TIMESTAMP",
+                    "cast to BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN, DATE or TIMESTAMP",
                 );
                 return;
             }

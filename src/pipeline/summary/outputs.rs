@@ -108,7 +108,8 @@ fn other_name(name: &str, expression: &Expr) -> String {
         Some(function) => format!("{name}_{}", name_of(function).to_ascii_lowercase()),
         None => match expression {
             Expr::Cast { data_type, .. } => {
-                format!("{name}_{}", data_type.to_string().to_ascii_lowercase())
+                let type_name = data_type.to_string().to_ascii_lowercase();
+                format!("{name}_{}", type_name.split('(').next().unwrap_or_default())
             }
             _ => format!("{name}_key"),
         },

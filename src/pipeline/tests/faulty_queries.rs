@@ -281,7 +281,15 @@ WHERE c = 'UA' GROUP BY c",
         ),
         (
             "SELECT CAST(distance AS SMALLINT) AS d, COUNT(*) AS n FROM flights GROUP BY d",
-            "pipeline.toml:15: summary `t`: `CAST(distance AS SMALLINT)` does not mean the same in Polars and in Spark; cast to BIGINT, DOUBLE, VARCHAR, BOOLEAN, DATE or TIMESTAMP",
+            "pipeline.toml:15: summary `t`: `CAST(distance AS SMALLINT)` does not mean the same in Polars and in Spark; cast to BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN, DATE or TIMESTAMP",
+        ),
+        (
+            "SELECT carrier, SUM(CAST(distance AS DECIMAL)) AS d FROM flights GROUP BY carrier",
+            "pipeline.toml:15: summary `t`: `CAST(distance AS DECIMAL)` does not mean the same in Polars and in Spark; cast to BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN, DATE or TIMESTAMP",
+        ),
+        (
+            "SELECT carrier, SUM(CAST(dep_delay AS DECIMAL(9,2))) AS d FROM flights GROUP BY carrier",
+            "pipeline.toml:15: summary `t`, column `d`: `CAST(dep_delay AS DECIMAL(9,2))` cannot be used: a float64 becomes a decimal by rounding; declare the column as decimal(p,s) in [feed.columns]",
         ),
         (
             "SELECT EXTRACT(DOW FROM time_hour) AS d, COUNT(*) AS n FROM flights GROUP BY d",

@@ -87,6 +87,27 @@ fn the_design_example_becomes_keys_and_measures() {
 }
 
 #[test]
+fn decimals_are_summed_and_compared() {
+    let text = "[[feed]]\nname = \"orders\"\nformat = \"csv\"\n[feed.columns]\ncountry = \"string\"\n\
+                amount = \"decimal(18,2)\"\n[[summary]]\ntable = \"t\"\nfeed = \"orders\"\nsql = \"\"\"\n\
+                SELECT country, SUM(amount) AS turnover, MAX(amount) AS dearest, SUM(amount * 1.19) AS gross, \
+                SUM(CAST(amount * 100 AS BIGINT)) AS cents FROM orders \
+                WHERE amount > 0.5 AND amount < CAST('1000' AS DECIMAL(10,2)) GROUP BY country\"\"\"\n";
+    let plan = parsed(text).summaries.remove(0);
+    let types: Vec<String> = plan
+        .columns
+        .into_iter()
+        .filter_map(|column| match column.role {
+            SummaryRole::Key { .. } => None,
+            SummaryRole::Measure { measure_type, .. } => Some(measure_type.to_string()),
+        })
+        .collect();
+    assert_eq!(types, ["decimal(38,2)", "decimal(18,2)", "decimal(38,4)", "int64"]);
+    let filter = "amount > 0.5 AND amount < CAST('1000' AS DECIMAL(10,2))";
+    assert_eq!(plan.filter.as_deref(), Some(filter));
+}
+
+#[test]
 fn what_is_left_out_has_its_default() {
     let feed = parsed(FLIGHTS).feeds.remove(0);
     let Format::Csv(layout) = &feed.format else { panic!("{:?}", feed.format) };

@@ -42,7 +42,7 @@ pub(super) enum DecimalRefusal {
          measures"
     )]
     Division,
-    #[error("{name} of a decimal is not supported; cast it to DOUBLE, BIGINT or STRING first")]
+    #[error("{name} of a decimal is not supported; cast it to DOUBLE, BIGINT or VARCHAR first")]
     Function { name: String },
     #[error(
         "engines round to {scale} digits behind the point differently; keep the column's {declared}, or cast it to \
