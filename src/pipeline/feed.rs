@@ -98,6 +98,7 @@ fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> Declare
             unknown_columns,
             curated,
             sources,
+            stream: None,
         }),
         _ => None,
     };

@@ -65,6 +65,28 @@ pub struct Feed {
     /// Whether the typed rows are kept as Parquet.
     pub curated: bool,
     pub sources: Vec<SftpSource>,
+    /// Where the same rows come from as raw JSON events.
+    pub stream: Option<StreamSource>,
+}
+
+/// `[feed.stream]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSource {
+    pub hub: String,
+    /// The host's own processor reads through this one.
+    pub consumer_group: String,
+    /// Gaps are repaired through this one: a second reader in the host's group would be refused or evict it.
+    pub repair_group: String,
+    pub start: StreamStart,
+}
+
+/// Where a stream's partitions begin to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamStart {
+    /// With the earliest event that the hub still has.
+    Earliest,
+    /// With what comes after `millrace migrate` first saw the stream.
+    Latest,
 }
 
 #[derive(Clone, Debug)]

@@ -16,8 +16,9 @@ use self::table_sql::TableSql;
 use super::ledger::{settled_by_landing, settled_by_ledger};
 use super::shape::TableShape;
 use super::{
-    Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome, Remedy,
-    RetractionOrder, RetractionOutcome, Schema, SummaryRows, TableCheck, UnitRecord, Warehouse, WarehouseError,
+    Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome,
+    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, StreamLoad, StreamOutcome,
+    StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse, WarehouseError,
 };
 use crate::names::{BlobName, FeedName};
 
@@ -182,6 +183,35 @@ impl Warehouse for SqliteWarehouse {
         let asked = unit.clone();
         let work = move |connection: &Connection| retract::restore(connection, &asked, at);
         self.on_schema(unit.feed.clone(), "forgetting a retraction", work).await
+    }
+
+    async fn stream(&self, _unit: &StreamUnit) -> Result<Option<StreamRecord>, WarehouseError> {
+        unimplemented!()
+    }
+
+    async fn streams(&self, _feed: &FeedName) -> Result<Vec<StreamRecord>, WarehouseError> {
+        unimplemented!()
+    }
+
+    async fn commit_stream(&self, _load: &StreamLoad) -> Result<StreamOutcome, WarehouseError> {
+        unimplemented!()
+    }
+
+    async fn stream_gaps(&self, _feed: &FeedName, _limit: usize) -> Result<Vec<RecordedGap>, WarehouseError> {
+        unimplemented!()
+    }
+
+    async fn stream_summaries(&self, _unit: &StreamUnit) -> Result<Vec<SummarySince>, WarehouseError> {
+        unimplemented!()
+    }
+
+    async fn stream_quarantine(
+        &self,
+        _feed: &FeedName,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Vec<(StreamUnit, QuarantinedEvents)>, WarehouseError> {
+        unimplemented!()
     }
 
     async fn verify(&self, schema: &Schema, remedy: Remedy, limit: usize) -> Result<Vec<TableCheck>, WarehouseError> {
