@@ -8,6 +8,7 @@ mod dev;
 mod events;
 mod flights;
 mod formats;
+mod hub_conformance;
 mod kills;
 mod landing;
 mod messages;
