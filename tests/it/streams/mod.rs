@@ -189,7 +189,7 @@ impl Stage {
         let plan = self.pipeline.summaries.iter().find(|plan| plan.table == table).unwrap();
         let rows = self.warehouse.summary(plan).await.unwrap().rows.into_iter();
         let whole = |value: &Value| match value {
-            Value::Int(number) => *number,
+            Value::Int64(number) => *number,
             Value::Null => 0,
             other => panic!("{other:?} is no whole number"),
         };
