@@ -10,7 +10,7 @@ fn latest() -> String {
     PIPELINE.replace("hub = \"events\"", "hub = \"events\"\nstart = \"latest\"")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_begins_with_the_earliest_event_that_the_hub_has() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
@@ -21,7 +21,7 @@ async fn a_stream_begins_with_the_earliest_event_that_the_hub_has() {
     assert_eq!(stage.record().await.begins, 4);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn latest_begins_where_migrate_saw_the_end() {
     let mut stage = Stage::before_migrate(&latest()).await;
     stage.send(0..4).await;
@@ -36,7 +36,7 @@ async fn latest_begins_where_migrate_saw_the_end() {
     assert_eq!(stage.counts().await, truth(4..8));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_made_anew_begins_with_its_first_event_though_the_start_is_latest() {
     let mut stage = Stage::before_migrate(&latest()).await;
     stage.migrate(&latest()).await;
@@ -50,7 +50,7 @@ async fn a_hub_that_is_made_anew_begins_with_its_first_event_though_the_start_is
     assert_eq!(stage.counts().await, truth(0..4));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_summary_counts_from_where_it_was_declared() {
     let mut stage = Stage::new().await;
     stage.send(0..10).await;
@@ -72,7 +72,7 @@ sql = "SELECT day, kind, COUNT(*) AS events, SUM(amount) AS total FROM events WH
     assert_eq!(record.generation, 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_handler_of_before_a_migration_counts_nothing_any_more() {
     let mut stage = Stage::new().await;
     stage.send(0..10).await;

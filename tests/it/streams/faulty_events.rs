@@ -19,7 +19,7 @@ async fn quarantined(stage: &Stage) -> Vec<(u64, String)> {
     events
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn each_way_of_being_bad_is_said_and_the_others_count() {
     let stage = Stage::new().await;
     let bodies = [
@@ -45,7 +45,7 @@ async fn each_way_of_being_bad_is_said_and_the_others_count() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn events_that_come_again_are_not_quarantined_again() {
     let stage = Stage::new().await;
     stage.send_bodies([event(0), "rubbish".to_owned(), event(2)]).await;
@@ -56,7 +56,7 @@ async fn events_that_come_again_are_not_quarantined_again() {
     assert_eq!(stage.record().await.events_rejected, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_event_that_no_table_takes_is_found_by_halves() {
     let stage = Stage::new().await;
     let large = |amount: i64| format!(r#"{{"day": "2026-12-01", "kind": "view", "amount": {amount}}}"#);
@@ -73,7 +73,7 @@ async fn the_event_that_no_table_takes_is_found_by_halves() {
     assert_eq!(counts, truth((0..50).filter(|amount| ![20, 33].contains(amount))));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sum_that_overflows_against_what_was_counted_before_is_found_too() {
     let stage = Stage::new().await;
     let large = |amount: i64| format!(r#"{{"day": "2026-12-01", "kind": "view", "amount": {amount}}}"#);
@@ -86,7 +86,7 @@ async fn a_sum_that_overflows_against_what_was_counted_before_is_found_too() {
     assert!(bad[0].1.contains("does not fit"), "{}", bad[0].1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_key_is_bad_where_the_feed_says_so_and_shown_where_not() {
     let odd = r#"{"day": "2026-11-01", "kind": "view", "amount": 0, "colour": "red"}"#;
     let stage = Stage::new().await;

@@ -10,7 +10,7 @@ use millrace::stations::warehouse::sqlite::SqliteWarehouse;
 
 use super::{HUB, PARTITION, Stage, truth};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_again_in_other_cuts_counts_once() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
@@ -23,7 +23,7 @@ async fn what_comes_again_in_other_cuts_counts_once() {
     assert_eq!((record.applied, record.events_read, record.events_rejected), (Some(9), 10, 0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_batch_is_counted_before_the_next_one() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
@@ -33,7 +33,7 @@ async fn a_lost_batch_is_counted_before_the_next_one() {
     assert_eq!(stage.counts().await, truth(0..10));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_jump_within_a_batch_is_seen_too() {
     let stage = Stage::new().await;
     stage.send(0..12).await;
@@ -44,7 +44,7 @@ async fn a_jump_within_a_batch_is_seen_too() {
     assert_eq!(stage.counts().await, truth(0..12));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_first_batch_is_found_by_the_next_one() {
     let stage = Stage::new().await;
     stage.send(0..6).await;
@@ -52,7 +52,7 @@ async fn a_lost_first_batch_is_found_by_the_next_one() {
     assert_eq!(stage.counts().await, truth(0..6));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_first_batch_after_which_nothing_comes_is_found_by_the_sweep() {
     let stage = Stage::new().await;
     stage.send(0..6).await;
@@ -61,7 +61,7 @@ async fn a_lost_first_batch_after_which_nothing_comes_is_found_by_the_sweep() {
     assert_eq!(stage.counts().await, truth(0..6));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_last_batch_is_found_by_the_sweep() {
     let stage = Stage::new().await;
     stage.send(0..6).await;
@@ -71,7 +71,7 @@ async fn a_lost_last_batch_is_found_by_the_sweep() {
     assert_eq!(stage.deliver(4..6).await.dropped, 2, "the host may come with it all the same");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stale_checkpoint_brings_everything_again_and_changes_nothing() {
     let stage = Stage::new().await;
     stage.send(0..300).await;
@@ -82,7 +82,7 @@ async fn a_stale_checkpoint_brings_everything_again_and_changes_nothing() {
     assert_eq!(stage.counts().await, truth(0..300));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_that_ran_ahead_loses_nothing() {
     let stage = Stage::new().await;
     stage.send(0..300).await;
@@ -91,12 +91,12 @@ async fn a_checkpoint_that_ran_ahead_loses_nothing() {
     assert_eq!(stage.counts().await, truth(0..300));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_compaction_hole_is_no_gap() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
     stage.deliver(0..2).await;
-    stage.journal.compact(HUB, 0, [3, 4, 7, 8]).await.unwrap();
+    stage.journal.compact(HUB, 0, &[3..=4, 7..=8]).await.unwrap();
     // The host brings what is there, and loses one of them.
     let report = stage.deliver(6..10).await;
     assert_eq!((report.counted, report.repaired, report.lost), (4, 2, 0));
@@ -105,11 +105,11 @@ async fn a_compaction_hole_is_no_gap() {
     assert!(stage.warehouse.stream_gaps(stage.feed.name(), 10).await.unwrap().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hole_at_the_end_is_settled_by_the_sweep_once_something_follows() {
     let stage = Stage::new().await;
     stage.send(0..6).await;
-    stage.journal.compact(HUB, 0, [4, 5]).await.unwrap();
+    stage.journal.compact(HUB, 0, &[4..=5]).await.unwrap();
     stage.deliver(0..4).await;
     stage.send(6..7).await;
     stage.sweep_after(10).await;
@@ -117,7 +117,7 @@ async fn a_hole_at_the_end_is_settled_by_the_sweep_once_something_follows() {
     assert_eq!(stage.counts().await, truth([0, 1, 2, 3, 6]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_hub_no_longer_has_is_written_down_and_the_rest_counts() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
@@ -134,7 +134,7 @@ async fn what_the_hub_no_longer_has_is_written_down_and_the_rest_counts() {
     assert_eq!((position.next, position.gaps.len()), (10, 1), "the status page need not ask the database");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_recreated_hub_begins_anew_beside_what_was_counted() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
@@ -150,7 +150,7 @@ async fn a_recreated_hub_begins_anew_beside_what_was_counted() {
     assert_eq!(stage.sweep_after(60).await, Default::default());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_hub_that_was_deleted_on_their_way_count_as_that_hubs() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
@@ -169,7 +169,7 @@ async fn events_of_a_hub_that_was_deleted_on_their_way_count_as_that_hubs() {
     assert!(gaps[0].gap.reason.contains("deleted"), "{}", gaps[0].gap.reason);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_hub_that_nobody_knows_any_more_are_kept_for_a_person() {
     let stage = Stage::new().await;
     stage.send(0..4).await;
@@ -205,7 +205,7 @@ impl HubReader for Unreadable<'_> {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_fails_is_tried_again_and_never_a_loss() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
@@ -219,7 +219,7 @@ async fn a_read_that_fails_is_tried_again_and_never_a_loss() {
     assert_eq!(stage.counts().await, truth(0..10));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_of_streams_at_rest_asks_no_database() {
     let stage = Stage::new().await;
     stage.send(0..10).await;
@@ -230,7 +230,7 @@ async fn a_sweep_of_streams_at_rest_asks_no_database() {
     assert_eq!(report, Default::default(), "an answer could only have been an error");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_position_that_is_behind_is_corrected_by_the_sweep() {
     let stage = Stage::new().await;
     stage.send(0..10).await;

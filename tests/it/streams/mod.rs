@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use millrace::clock::Clock;
 use millrace::counting::Budget;
 use millrace::functions::stream::{
@@ -23,7 +23,7 @@ use millrace::names::FeedName;
 use millrace::pipeline::Pipeline;
 use millrace::stations::containers::{Containers, StorageLocation};
 use millrace::stations::hub::journal::JournalHub;
-use millrace::stations::hub::{HubEvent, HubReader, HubSender, NewEvent, ReadLimit};
+use millrace::stations::hub::{HubReader, HubSender, NewEvent, ReadLimit};
 use millrace::stations::warehouse::sqlite::SqliteWarehouse;
 use millrace::stations::warehouse::{FeedMeaning, Schema, StreamRecord, Warehouse};
 use millrace_frames::part::Value;
@@ -222,12 +222,4 @@ pub fn truth(amounts: impl IntoIterator<Item = u64>) -> Counts {
         *total += body["amount"].as_i64().unwrap();
     }
     counts
-}
-
-pub fn at(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap()
-}
-
-pub fn hub_event(number: u64, enqueued_at: DateTime<Utc>) -> HubEvent {
-    HubEvent { sequence_number: number, enqueued_at, body: Bytes::from(event(number)) }
 }

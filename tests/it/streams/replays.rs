@@ -18,7 +18,7 @@ async fn replay(stage: &Stage, intent: Intent) -> Vec<ReplayedFile> {
     files
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn mended_events_land_under_a_name_of_their_numbers_and_only_once() {
     let mut stage = Stage::new().await;
     let late = |amount: &str| format!(r#"{{"day": "2026-11-01", "kind": "view", "amount": {amount}}}"#);
