@@ -11,6 +11,8 @@ pub mod recounts;
 pub mod retractions;
 mod sqlite;
 mod sqlite_tampering;
+pub mod stream_stage;
+pub mod streams;
 pub mod values;
 
 /// One test for each conformance case. `$open` makes a guard and a warehouse; the guard lives as long as the case.
@@ -87,6 +89,24 @@ mod on_sqlite {
         recounts {
             tables_that_only_commits_wrote_are_right,
             a_recount_before_migrate_says_so,
+        }
+        streams {
+            a_first_batch_is_counted,
+            the_next_batch_adds_to_it,
+            a_batch_that_comes_again_is_moved_and_changes_nothing,
+            a_unit_may_begin_with_nothing,
+            a_batch_for_a_unit_without_a_row_is_moved,
+            units_that_share_keys_add_up,
+            feeds_on_one_hub_count_apart,
+            a_stream_and_a_file_that_share_keys_add_up,
+            a_stream_is_no_file,
+            an_older_generation_is_refused,
+            what_was_not_migrated_is_refused,
+            gaps_and_quarantine_are_written_only_with_the_commit,
+            a_file_of_bad_events_belongs_to_one_commit,
+            a_load_of_a_gap_alone_keeps_the_time_of_the_last_event,
+            a_load_that_does_not_move_the_ledger_on_is_refused,
+            the_ledger_says_since_when_a_summary_counts,
         }
         model {
             random_histories_equal_the_merge_of_their_parts,

@@ -87,18 +87,25 @@ pub trait Warehouse: Send + Sync {
     /// What the ledger says of a stream's partition; `None`: nothing of it was ever counted.
     async fn stream(&self, unit: &StreamUnit) -> Result<Option<StreamRecord>, WarehouseError>;
 
-    /// Every partition of every incarnation that a feed ever counted, by namespace, hub, incarnation and partition.
+    /// Every partition of every incarnation that a feed ever counted, by namespace, hub, incarnation and partition, of
+    /// which the shorter come first: they are numbers.
     async fn streams(&self, feed: &FeedName) -> Result<Vec<StreamRecord>, WarehouseError>;
 
     /// One transaction, under the locks of the feed and its summaries: reads the ledger, and where it is as the load
     /// expects, merges the load's parts into the unit's and into the summaries, and moves `applied`. A summary of which
-    /// the ledger knows nothing for this unit is written down to count since the load's first number.
+    /// the ledger knows nothing for this unit is written down to count since the load's first number; one that the load no
+    /// longer has, to have counted until the number before it.
+    ///
+    /// # Errors
+    /// After any error the load counts wholly or not at all, and only the ledger says which: a commit may succeed although
+    /// its answer is lost. Whoever looks again counts nothing twice. Whoever wrote a quarantine file for the load must
+    /// keep it as long as [`Warehouse::stream_quarantine`] might name it.
     async fn commit_stream(&self, load: &StreamLoad) -> Result<StreamOutcome, WarehouseError>;
 
     /// The gaps of a feed's streams, the newest first, at most `limit`.
     async fn stream_gaps(&self, feed: &FeedName, limit: usize) -> Result<Vec<RecordedGap>, WarehouseError>;
 
-    /// Since when each summary counts a unit, the earliest first.
+    /// Since when each summary counts a unit, the earliest first; those too that count no longer.
     async fn stream_summaries(&self, unit: &StreamUnit) -> Result<Vec<SummarySince>, WarehouseError>;
 
     /// The files of bad events that commits of a feed's streams made valid, by name: up to `limit` after `after`. Each

@@ -4,7 +4,7 @@
 //! A file's unit is replaced; a stream's accumulates. The parts of a batch are merged into the unit's parts, and the number
 //! of the last event that counts, `applied`, moves with them in the same transaction.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{SummaryPart, WarehouseError};
 use crate::names::{FeedName, Sha256};
@@ -17,7 +17,8 @@ pub struct StreamUnit {
     /// `ns.servicebus.windows.net`, or the journal's own name.
     pub namespace: String,
     pub hub: String,
-    /// When the hub was created, by its own word. A hub that was deleted and made again begins its numbers anew.
+    /// When the hub was created, by its own word, kept to the microsecond. A hub that was deleted and made again begins
+    /// its numbers anew.
     pub incarnation: DateTime<Utc>,
     pub partition: String,
 }
@@ -34,6 +35,15 @@ impl StreamUnit {
             self.partition.as_bytes(),
         ])
     }
+
+    /// `stream:ns.servicebus.windows.net/clicks/2026-11-25T10:00:00.000000Z/0`, for people. No file has such a name, as a
+    /// blob's begins with its feed's.
+    pub fn name(&self) -> String {
+        let incarnation = self.incarnation.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let [namespace, hub, partition] =
+            [&self.namespace, &self.hub, &self.partition].map(|part| part.replace('%', "%25").replace('/', "%2F"));
+        format!("stream:{namespace}/{hub}/{incarnation}/{partition}")
+    }
 }
 
 /// What the ledger says of a stream's partition.
@@ -44,7 +54,7 @@ pub struct StreamRecord {
     pub begins: u64,
     /// The last number that counts, or is known to count nothing. `None`: nothing of it was there yet.
     pub applied: Option<u64>,
-    /// When the hub took the event `applied`.
+    /// When the hub took the last event that was there, kept to the microsecond.
     pub applied_enqueued_at: Option<DateTime<Utc>>,
     /// Of the latest commit.
     pub generation: i64,
@@ -78,7 +88,8 @@ pub struct RecordedGap {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// Since when a summary counts a unit's events.
+/// Since when a summary counts a unit's events. One that was taken out of pipeline.toml and came back has a second entry:
+/// what passed meanwhile it never counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SummarySince {
     /// The plan's id, which changes with its SQL.
@@ -86,6 +97,8 @@ pub struct SummarySince {
     pub table: String,
     /// The first number that it counts.
     pub since: u64,
+    /// The last number that it counted; `None` while it counts. What it counted stays in the table.
+    pub until: Option<u64>,
     /// The feed's generation at that time.
     pub generation: i64,
 }
@@ -122,6 +135,57 @@ pub struct StreamLoad {
     pub gaps: Vec<StreamGap>,
     /// Kept to the microsecond.
     pub committed_at: DateTime<Utc>,
+}
+
+impl StreamLoad {
+    /// The first number that this settles.
+    pub fn first(&self) -> u64 {
+        self.expected_next.unwrap_or(self.begins)
+    }
+
+    /// Every load but the first of a unit moves the ledger on: that is why a load that comes twice is seen.
+    ///
+    /// # Errors
+    /// `Data`, for a load that does not, or that says something of numbers that it does not settle.
+    pub fn check(&self) -> Result<(), WarehouseError> {
+        let refuse = |reason: String| {
+            Err(WarehouseError::Data {
+                table: "millrace_stream".to_owned(),
+                reason: format!("{reason}: a fault of millrace"),
+            })
+        };
+        let first = self.first();
+        let Some(applied) = self.applied else {
+            let is_empty = self.gaps.is_empty()
+                && self.quarantine.is_none()
+                && self.events_read == 0
+                && self.parts.iter().all(|part| part.rows.is_empty());
+            return match self.expected_next {
+                None if is_empty => Ok(()),
+                None => refuse(format!("a load counts something of `{}` and settles no number", self.unit.name())),
+                Some(next) => refuse(format!("a load of `{}` from {next} on settles no number", self.unit.name())),
+            };
+        };
+        if applied < first || i64::try_from(applied).is_err() {
+            return refuse(format!("a load of `{}` goes from {first} to {applied}", self.unit.name()));
+        }
+        let within = |from: u64, to: u64| first <= from && from <= to && to <= applied;
+        if let Some(gap) = self.gaps.iter().find(|gap| !within(gap.first, gap.last)) {
+            let (from, to) = (gap.first, gap.last);
+            return refuse(format!(
+                "a load of {first} to {applied} of `{}` has a gap {from} to {to}",
+                self.unit.name()
+            ));
+        }
+        if let Some(bad) = self.quarantine.as_ref().filter(|bad| !within(bad.first, bad.last)) {
+            let (from, to) = (bad.first, bad.last);
+            return refuse(format!(
+                "a load of {first} to {applied} of `{}` has bad events {from} to {to}",
+                self.unit.name()
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// How a commit of events ended.

@@ -13,6 +13,20 @@ pub enum RowSource {
     Merge,
     /// All parts of the touched keys: for a unit that is replaced.
     Recompute,
+    /// The new parts and the unit's own that they meet, apart by summary: for a unit that accumulates.
+    Accumulate,
+    /// All parts that streams counted.
+    Streams,
+}
+
+impl RowSource {
+    /// What makes one row of the source's rows.
+    fn groups(self) -> &'static str {
+        match self {
+            RowSource::Accumulate => "{keys}, \"millrace_summary_id\"",
+            RowSource::Merge | RowSource::Recompute | RowSource::Streams => "{keys}",
+        }
+    }
 }
 
 /// What the placeholders of the templates stand for.
@@ -72,6 +86,25 @@ impl TableSql {
         fill(include_str!("sql/write_summary.sql"), &placeholders)
     }
 
+    /// Merges the new parts of the unit `?1` into those it has.
+    pub fn accumulate_parts(&self) -> String {
+        let placeholders = self.with_source(RowSource::Accumulate, None);
+        fill(include_str!("sql/accumulate_parts.sql"), &placeholders)
+    }
+
+    /// Writes what streams counted into another table of this shape.
+    pub fn keep_stream_counts(&self, aside: &str) -> String {
+        let mut placeholders = self.with_source(RowSource::Streams, None);
+        placeholders.push(("aside", quoted(aside)));
+        fill(include_str!("sql/keep_stream_counts.sql"), &placeholders)
+    }
+
+    /// Whether the merge depends, in its last digits, on the order in which it was made.
+    pub fn has_float_sum(&self) -> bool {
+        let is_float_sum = |kind| matches!(kind, ColumnKind::Measure(MeasureType::Float64, Merge::Sum));
+        self.shape.columns.iter().any(|column| is_float_sum(column.kind))
+    }
+
     /// Finds a key whose sum does not fit.
     pub fn find_overflow(&self, source: RowSource, measure: &ShapeColumn) -> String {
         let placeholders = self.with_source(source, Some(measure));
@@ -91,9 +124,12 @@ impl TableSql {
         let template = match source {
             RowSource::Merge => include_str!("sql/source_merge.sql"),
             RowSource::Recompute => include_str!("sql/source_recompute.sql"),
+            RowSource::Accumulate => include_str!("sql/source_accumulate.sql"),
+            RowSource::Streams => include_str!("sql/source_streams.sql"),
         };
         let mut placeholders = self.placeholders.clone();
         placeholders.push(("source", self.fill(template)));
+        placeholders.push(("groups", self.fill(source.groups())));
         if let Some(column) = measure {
             placeholders.push(("merged", merged(column)));
             placeholders.push(("overflow", overflow_type(column).to_owned()));
