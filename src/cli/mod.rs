@@ -1,5 +1,6 @@
 //! The command line, one file a command, and the wiring: here alone stations are built.
 
+mod app_folder;
 mod check;
 mod context;
 mod dead_letters;

@@ -112,13 +112,13 @@ impl Hub<'_> {
     }
 
     /// Sends bodies that share a key. Returns their partition, and the number that the first of them has.
-    async fn send_together(&self, bodies: &[&[u8]]) -> (String, u64) {
+    async fn send_together(&self, bodies: &[impl AsRef<[u8]>]) -> (String, u64) {
         let before = self.next_of_all().await;
-        let keyed = |body: &&[u8]| NewEvent {
+        let keyed = bodies.iter().map(|body| NewEvent {
             partition_key: Some("conformance".to_owned()),
-            body: Bytes::copy_from_slice(body),
-        };
-        let sent = self.sender.send_many(self.name, bodies.iter().map(keyed).collect()).await.unwrap();
+            body: Bytes::copy_from_slice(body.as_ref()),
+        });
+        let sent = self.sender.send_many(self.name, keyed.collect()).await.unwrap();
         let (partition, count) = sent.into_iter().next().unwrap();
         assert_eq!(count, bodies.len() as u64, "all of one key are in one partition");
         let first = before[&partition];
@@ -199,7 +199,7 @@ async fn events_of_one_key_share_a_partition_and_keep_their_order(hub: &Hub<'_>)
         }
     }
     assert_eq!(last_of_key.len(), 20);
-    assert_eq!(last_of_key.values().sum::<u64>(), (180..200).sum());
+    assert_eq!(last_of_key.values().sum::<u64>(), (180..200).sum::<u64>());
 }
 
 async fn events_without_a_key_are_spread(hub: &Hub<'_>) {
