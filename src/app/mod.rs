@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::names::FeedName;
 use crate::pipeline::{Pipeline, StreamSource};
+use crate::records::landed::FILES_HUB;
 
 /// The folder of the functions' sources in the repository, below which each has its own.
 pub const FUNCTIONS_FOLDER: &str = "functions";
@@ -129,7 +130,7 @@ fn announce() -> Value {
 /// sweep, since a retry without end would hold up every other file of the partition.
 fn load() -> Value {
     json!({
-        "bindings": [event_hub_trigger("files", "$Default")],
+        "bindings": [event_hub_trigger(FILES_HUB, "$Default")],
         "retry": {
             "strategy": "exponentialBackoff",
             "maxRetryCount": 5,

@@ -13,7 +13,7 @@ use crate::support::Place;
 
 const FILES: [&str; 3] = ["2026-11-01.ndjson", "2026-11-02.ndjson", "2026-11-03.ndjson.gz"];
 
-fn text_of(file: &str) -> String {
+pub fn text_of(file: &str) -> String {
     let bytes = fs::read(examples().join("events").join(file)).unwrap();
     if !file.ends_with(".gz") {
         return String::from_utf8(bytes).unwrap();
@@ -24,7 +24,7 @@ fn text_of(file: &str) -> String {
 }
 
 /// Day and type of a line, if it is an event.
-fn event(line: &str) -> Option<(String, String)> {
+pub fn event(line: &str) -> Option<(String, String)> {
     let event: Value = serde_json::from_str(line).ok()?;
     let time = DateTime::parse_from_rfc3339(event["eventTime"].as_str()?).ok()?;
     Some((time.to_utc().date_naive().to_string(), event["eventType"].as_str()?.to_owned()))

@@ -16,6 +16,7 @@ mod odd_names;
 mod operate;
 mod plan;
 mod put;
+mod send;
 mod serve;
 mod sshd;
 mod standin;

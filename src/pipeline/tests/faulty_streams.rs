@@ -72,6 +72,8 @@ start = "now""#,
         ),
     ];
     check_cases(&cases, faults_of_stream);
+    let own = format!("hub = \"{}\"", crate::records::landed::FILES_HUB);
+    assert!(faults_of_stream(&own).contains("millrace says to itself"));
     let long = format!("hub = \"{}\"", "e".repeat(257));
     assert!(faults_of_stream(&long).contains("Azure takes at most 256 characters"));
     let longest = format!("hub = \"{}\"", "e".repeat(256));
