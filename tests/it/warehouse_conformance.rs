@@ -132,6 +132,9 @@ mod on_sqlite {
             a_table_lost_to_another_feed_is_kept_aside_too,
             a_sum_of_streams_alone_that_does_not_fit_is_refused,
         }
+        stream_races {
+            a_caller_that_goes_away_leaves_a_batch_wholly_or_not_at_all,
+        }
         model {
             random_histories_equal_the_merge_of_their_parts,
         }

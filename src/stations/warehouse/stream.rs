@@ -177,6 +177,12 @@ impl StreamLoad {
                 self.unit.name()
             ));
         }
+        let mut gaps: Vec<&StreamGap> = self.gaps.iter().collect();
+        gaps.sort_by_key(|gap| gap.first);
+        if let Some([one, other]) = gaps.array_windows().find(|[one, other]| one.last >= other.first) {
+            let (from, to) = (other.first, one.last);
+            return refuse(format!("a load of `{}` has {from} to {to} in two gaps", self.unit.name()));
+        }
         if let Some(bad) = self.quarantine.as_ref().filter(|bad| !within(bad.first, bad.last)) {
             let (from, to) = (bad.first, bad.last);
             return refuse(format!(

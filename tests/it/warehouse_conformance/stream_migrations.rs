@@ -48,15 +48,15 @@ pub async fn a_summary_that_never_counted_a_number_leaves_no_entry(warehouse: &d
     let mut stage = Stage::new(warehouse).await;
     let unit = stage.partition("0");
     let mut nothing = stage.events(&unit, None, 0, vec![vec![]]);
-    (nothing.applied, nothing.applied_enqueued_at, nothing.events_read) = (None, None, 0);
+    (nothing.begins, nothing.applied, nothing.applied_enqueued_at, nothing.events_read) = (7, None, None, 0);
     stage.commit_stream(&nothing).await.unwrap();
     let before = stage.plans[0].id.clone();
     assert_eq!(entries(&stage, &before).await.len(), 1);
     stage.plans[0].id = unique("changed");
     stage.migrate("second").await;
-    stage.add(&unit, 0, vec![]).await;
+    stage.add(&unit, 7, vec![]).await;
     assert_eq!(entries(&stage, &before).await, []);
-    assert_eq!(entries(&stage, &stage.plans[0].id).await, [(0, None, stage.generation)]);
+    assert_eq!(entries(&stage, &stage.plans[0].id).await, [(7, None, stage.generation)]);
 }
 
 /// Of a file a replay takes the counts out; a stream is not replayed, and what it counted stays.

@@ -101,3 +101,28 @@ pub async fn batches_of_many_handlers_count_each_event_once(warehouses: &[&dyn W
     }
     assert!(first.recount(Remedy::Report).await.is_right());
 }
+
+/// The host closes a connection, a function times out: the commit may go on by itself, or be undone, and nobody hears of
+/// it. Whoever comes next finds all of the batch or nothing.
+pub async fn a_caller_that_goes_away_leaves_a_batch_wholly_or_not_at_all(warehouse: &dyn Warehouse) {
+    let stage = Stage::new(warehouse).await;
+    let unit = stage.partition("0");
+    // Ever later on the way.
+    for polls in 1..30 {
+        let next = stage.recorded_stream(&unit).await.map(|record| record.next());
+        let first = next.unwrap_or(0);
+        let load = stage.events(&unit, next, first + 9, vec![rows(&counts(first, first + 9))]);
+        let mut commit = Box::pin(stage.commit_stream(&load));
+        for _ in 0..polls {
+            if futures::poll!(&mut commit).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(commit);
+    }
+    run_to_the_end(&stage, &unit, 1).await;
+    assert_eq!(stage.rows().await, rows(&counts(0, LAST)));
+    assert_eq!(stage.recorded_stream(&unit).await.unwrap().events_read, LAST + 1);
+    assert!(stage.recount(Remedy::Report).await.is_right());
+}
