@@ -18,12 +18,17 @@ use crate::functions::announce::{AnnounceStations, Announced, announce};
 use crate::functions::load::{LoadStations, load_batch};
 use crate::functions::pull::{PullSource, PullStations, pull};
 use crate::functions::status::{StatusReport, StatusStations, status};
+use crate::functions::stream::{PositionsWritten, StreamBatch, StreamStations, StreamedFeeds, stream};
 use crate::functions::sweep::{SweepStations, sweep};
+use crate::names::FeedName;
 use crate::pipeline::Pipeline;
 use crate::stations::Disposition;
-use crate::stations::hub::HubSender;
+use crate::stations::hub::{HubEvent, HubReader, HubSender};
 use crate::stations::share::Share;
 use crate::telemetry::chain;
+
+/// The function of a streamed feed is named after it: `stream_events`.
+const STREAM_PREFIX: &str = "stream_";
 
 /// Everything that the functions work with.
 pub struct Routes {
@@ -31,6 +36,9 @@ pub struct Routes {
     pub pull_sources: Vec<PullSource>,
     pub pull: PullStations,
     pub hub: Arc<dyn HubSender>,
+    pub hub_reader: Arc<dyn HubReader>,
+    pub streams: StreamedFeeds,
+    pub positions_written: PositionsWritten,
     pub share: Arc<dyn Share>,
     pub load: LoadStations,
     pub clock: Clock,
@@ -59,6 +67,7 @@ impl Functions for Routes {
             "load" => self.load(&invocation).await,
             "sweep" => self.sweep().await,
             "status" => self.status_in_envelope().await,
+            function if function.starts_with(STREAM_PREFIX) => self.stream(&invocation).await,
             other => InvocationAnswer::failed(format!("this handler has no function `{other}`")),
         }
     }
@@ -123,6 +132,38 @@ impl Routes {
             Err(fault) => return InvocationAnswer::failed(fault.to_string()),
         };
         match load_batch(&messages, &self.load).await {
+            Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
+            Err(fault) => InvocationAnswer::failed(chain(&fault)),
+        }
+    }
+
+    async fn stream(&self, invocation: &Invocation) -> InvocationAnswer {
+        let named = invocation.function.strip_prefix(STREAM_PREFIX).and_then(|feed| FeedName::new(feed).ok());
+        let Some(feed) = named.and_then(|feed| self.streams.get(&feed)) else {
+            let reason = "pipeline.toml has no [feed.stream] for it: `millrace check` says what fits together";
+            return InvocationAnswer::failed(format!("function `{}` cannot run: {reason}", invocation.function));
+        };
+        let batch = match invocation.event_batch("events") {
+            Ok(batch) => batch,
+            Err(fault) => return InvocationAnswer::failed(fault.to_string()),
+        };
+        let events = batch.events.into_iter().map(|event| HubEvent {
+            sequence_number: event.sequence_number,
+            enqueued_at: event.enqueued_at,
+            body: event.body,
+        });
+        let batch = StreamBatch { hub: batch.hub, partition: batch.partition, events: events.collect() };
+        let stations = StreamStations {
+            feed,
+            hub: self.hub_reader.as_ref(),
+            warehouse: self.load.warehouse.as_ref(),
+            quarantine: &self.load.containers.quarantine,
+            state: &self.load.containers.state,
+            budget: &self.load.budget,
+            clock: &self.clock,
+            written: &self.positions_written,
+        };
+        match stream(batch, &stations).boxed().await {
             Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
             Err(fault) => InvocationAnswer::failed(chain(&fault)),
         }

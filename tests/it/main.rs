@@ -18,6 +18,7 @@ mod put;
 mod serve;
 mod sshd;
 mod standin;
+mod streams;
 mod support;
 mod transcripts;
 mod warehouse_conformance;

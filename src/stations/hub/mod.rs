@@ -3,6 +3,8 @@
 //!
 //! The host reads hubs for the functions; what is read here is only what the host passed over.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -18,6 +20,18 @@ pub trait HubSender: Send + Sync {
     /// Sends one message to the partition that `partition_key` picks. Returns when the hub has it for good; an error
     /// means that it may or may not be there.
     async fn send(&self, hub: &str, partition_key: &str, body: Bytes) -> Result<(), HubError>;
+
+    /// Sends events in as few requests as the hub allows: those of one key to one partition and in their order, the others
+    /// spread over all. Returns how many each partition took. If one is too large, none is sent; after another error some
+    /// may have been.
+    async fn send_many(&self, hub: &str, events: Vec<NewEvent>) -> Result<BTreeMap<String, u64>, HubError>;
+}
+
+/// An event to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    pub partition_key: Option<String>,
+    pub body: Bytes,
 }
 
 /// What a hub says of itself.
