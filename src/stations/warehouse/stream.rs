@@ -179,7 +179,8 @@ impl StreamLoad {
         }
         let mut gaps: Vec<&StreamGap> = self.gaps.iter().collect();
         gaps.sort_by_key(|gap| gap.first);
-        if let Some([one, other]) = gaps.array_windows().find(|[one, other]| one.last >= other.first) {
+        let mut neighbours = gaps.iter().zip(gaps.iter().skip(1));
+        if let Some((one, other)) = neighbours.find(|(one, other)| one.last >= other.first) {
             let (from, to) = (other.first, one.last);
             return refuse(format!("a load of `{}` has {from} to {to} in two gaps", self.unit.name()));
         }
