@@ -110,8 +110,10 @@ impl App {
                 folder
             }
             None => {
-                let host_json =
-                    if is_app { fs::read_to_string(here.join("host.json"))? } else { app::as_file(&app::host_json()) };
+                let host_json = match is_app {
+                    true => fs::read_to_string(here.join("host.json")).context("host.json cannot be read")?,
+                    false => app::as_file(&app::host_json()),
+                };
                 let folder = workspace.root().join("app");
                 app_folder::write(&folder.join("host.json"), &host_json)?;
                 app_folder::write_functions(&folder, &pipeline)?;

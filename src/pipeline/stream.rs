@@ -124,7 +124,7 @@ fn fault_of_name(name: &str, longest: usize) -> Option<String> {
     let ends = [name.bytes().next(), name.bytes().last()];
     if name.len() > longest {
         Some(format!("Azure takes at most {longest} characters"))
-    } else if name.is_empty() || !name.as_bytes().iter().all(|byte| is_plain(byte)) {
+    } else if name.is_empty() || !name.as_bytes().iter().all(is_plain) {
         Some("Azure takes letters, digits, `.`, `-` and `_`".to_owned())
     } else if !ends.iter().flatten().all(u8::is_ascii_alphanumeric) {
         Some("Azure wants a letter or a digit at both ends".to_owned())
