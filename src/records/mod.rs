@@ -11,6 +11,7 @@ pub mod new_columns;
 pub mod pulled;
 pub mod quarantine;
 pub mod retracted;
+pub mod sweep_check;
 pub mod sweep_position;
 pub mod version_set;
 

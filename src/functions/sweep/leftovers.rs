@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use tracing::info;
 
 use super::{SweepError, SweepStations};
+use crate::functions::load::marker_of;
 use crate::names::BlobName;
 use crate::records::load_files::{self, LoadFile};
 use crate::records::sweep_position::{self, LeftoversPosition};
@@ -68,7 +69,12 @@ async fn counts(load: &LoadFile, file: &BlobName, at: &SweepStations<'_>) -> Res
     }
     let Some(feed) = load.blob.feed() else { return Ok(false) };
     let unit = at.warehouse.unit(&FileUnit { feed, blob: load.blob.clone() }).await?;
-    Ok(unit.is_some_and(|unit| unit.load_id == load.load_id))
+    let Some(unit) = unit.filter(|unit| unit.load_id == load.load_id) else { return Ok(false) };
+    if unit.retracted_at.is_none() {
+        // A marker that names the load, so that nobody asks the ledger about this file again.
+        loaded::write(state, &marker_of(&unit)).await?;
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
