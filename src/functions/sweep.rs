@@ -10,6 +10,8 @@ mod ages;
 mod check;
 mod landing;
 mod leftovers;
+#[cfg(test)]
+mod testing;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

@@ -61,6 +61,11 @@ impl CheckPosition {
         self.digest = None;
     }
 
+    /// Whether nothing was loaded, refused or retracted since the last round: asked once all records were read.
+    pub fn is_quiet(&self) -> bool {
+        self.digest == self.digest_of_last
+    }
+
     /// The round is over, and this is what it has seen.
     pub fn end(&mut self) {
         self.stage = CheckStage::Over;

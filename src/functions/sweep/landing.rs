@@ -53,27 +53,53 @@ pub(super) async fn look(
     lanes.sort_by_key(|lane| position.lanes.get(*lane).and_then(LanePosition::newest_look));
 
     let mut left = Allowance { blobs: BLOBS_A_TICK, announcements: ANNOUNCEMENTS_A_TICK };
-    for (index, lane) in lanes.iter().enumerate() {
-        if index > 0 && Instant::now() >= deadline {
-            break;
+    let mut has_looked = false;
+    while !lanes.is_empty() && left.blobs > 0 && left.announcements > 0 {
+        // What one lane leaves of its share, the others have in the next pass.
+        let mut hungry = Vec::new();
+        for (index, lane) in lanes.iter().copied().enumerate() {
+            if has_looked && Instant::now() >= deadline {
+                break;
+            }
+            let share = left.share_of(lanes.len() - index);
+            let before = (report.looked_at, report.announced_again);
+            let mut tick = LaneTick { at, lane, feeds: &feeds, now, deadline, position: &mut position, report };
+            let outcome = tick.look(share).await;
+            left.take(report.looked_at - before.0, report.announced_again - before.1);
+            match outcome {
+                Ok(Came::Hungry) => hungry.push(lane),
+                Ok(Came::ToAnEnd) => {}
+                Err(error) => {
+                    sweep_position::write(state, &position).await?;
+                    return Err(error);
+                }
+            }
+            has_looked = true;
         }
-        let lanes_left = lanes.len() - index;
-        let share = Allowance {
-            blobs: left.blobs.div_ceil(lanes_left),
-            announcements: left.announcements.div_ceil(lanes_left),
-        };
-        let before = (report.looked_at, report.announced_again);
-        let mut tick = LaneTick { at, lane, feeds: &feeds, now, deadline, position: &mut position, report };
-        let outcome = tick.look(share).await;
-        left.blobs = left.blobs.saturating_sub(report.looked_at - before.0);
-        left.announcements = left.announcements.saturating_sub(report.announced_again - before.1);
-        if outcome.is_err() {
-            sweep_position::write(state, &position).await?;
-            return outcome;
-        }
+        lanes = hungry;
     }
     sweep_position::write(state, &position).await?;
     Ok(())
+}
+
+/// How a lane's part of a tick ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Came {
+    /// At the end of the lane, or where it cannot go on now.
+    ToAnEnd,
+    /// With its share used up.
+    Hungry,
+}
+
+impl Allowance {
+    fn share_of(&self, lanes: usize) -> Self {
+        Allowance { blobs: self.blobs.div_ceil(lanes), announcements: self.announcements.div_ceil(lanes) }
+    }
+
+    fn take(&mut self, blobs: usize, announcements: usize) {
+        self.blobs = self.blobs.saturating_sub(blobs);
+        self.announcements = self.announcements.saturating_sub(announcements);
+    }
 }
 
 /// One lane at one tick.
@@ -88,15 +114,8 @@ struct LaneTick<'a, 's> {
     report: &'a mut SweepReport,
 }
 
-/// Whether a lane goes on at this tick.
-#[derive(PartialEq, Eq)]
-enum Course {
-    On,
-    Stop,
-}
-
 impl LaneTick<'_, '_> {
-    async fn look(&mut self, mut share: Allowance) -> Result<(), SweepError> {
+    async fn look(&mut self, mut share: Allowance) -> Result<Came, SweepError> {
         self.try_failed_again(&mut share).await?;
         let landing = self.at.announce.landing;
         let after = self.lane_position().after.clone();
@@ -104,26 +123,25 @@ impl LaneTick<'_, '_> {
         loop {
             let wanted = BATCH.min(share.blobs);
             if wanted == 0 {
-                return Ok(());
+                return Ok(Came::Hungry);
             }
             let batch: Vec<Listed> = (&mut list).take(wanted).try_collect().await?;
             let is_last = batch.len() < wanted;
             let changed_before = self.report.announced_again + self.report.dead_lettered;
-            let course = self.look_at(&batch, &mut share).await?;
-            if course == Course::Stop {
-                return Ok(());
+            if let Some(came) = self.look_at(&batch, &mut share).await? {
+                return Ok(came);
             }
             if is_last {
                 let now = self.now;
                 self.lane_position().end_round(now);
-                return Ok(());
+                return Ok(Came::ToAnEnd);
             }
             share.blobs -= batch.len();
             if batch.len() == BATCH || self.report.announced_again + self.report.dead_lettered > changed_before {
                 sweep_position::write(self.at.announce.state, self.position).await?;
             }
             if Instant::now() >= self.deadline {
-                return Ok(());
+                return Ok(Came::ToAnEnd);
             }
         }
     }
@@ -150,8 +168,8 @@ impl LaneTick<'_, '_> {
         Ok(())
     }
 
-    /// Looks at those of the batch that have reached one of their ages, in their order.
-    async fn look_at(&mut self, batch: &[Listed], share: &mut Allowance) -> Result<Course, SweepError> {
+    /// Looks at those of the batch that have reached one of their ages, in their order. `None`: at all of them.
+    async fn look_at(&mut self, batch: &[Listed], share: &mut Allowance) -> Result<Option<Came>, SweepError> {
         let (now, at) = (self.now, self.at);
         let lane = self.lane_position();
         let due: Vec<&Listed> = batch
@@ -168,8 +186,12 @@ impl LaneTick<'_, '_> {
             };
             match outcome {
                 Some(Ok(settled)) => self.count(&settled, share),
-                // The hub is away, or the tick has sent enough: the next one goes on with this blob.
-                None => return Ok(self.stop_after(last)),
+                // It has sent enough: whoever goes on does so with this blob.
+                None => {
+                    self.stop_after(last);
+                    return Ok(Some(Came::Hungry));
+                }
+                // The hub is away.
                 Some(Err(error @ AnnounceError::Hub(_))) => {
                     self.stop_after(last);
                     return Err(error.into());
@@ -177,7 +199,8 @@ impl LaneTick<'_, '_> {
                 Some(Err(error)) => {
                     self.tell_failure(listed.position(), &error);
                     if self.lane_position().failed.len() >= FAILURES_A_LANE {
-                        return Ok(self.stop_after(last));
+                        self.stop_after(last);
+                        return Ok(Some(Came::ToAnEnd));
                     }
                     // One odd blob stops nothing: the next ones are looked at all the same.
                     if let Listed::Blob(facts) = listed {
@@ -191,15 +214,14 @@ impl LaneTick<'_, '_> {
             self.lane_position().come_to(end.position(), now);
             self.report.looked_at += batch.len();
         }
-        Ok(Course::On)
+        Ok(None)
     }
 
-    fn stop_after(&mut self, last: Option<&str>) -> Course {
+    fn stop_after(&mut self, last: Option<&str>) {
         let now = self.now;
         if let Some(last) = last {
             self.lane_position().come_to(last, now);
         }
-        Course::Stop
     }
 
     fn count(&mut self, settled: &Settled, share: &mut Allowance) {
@@ -320,3 +342,6 @@ fn of_refused(facts: &BlobFacts, error: &AnnounceError, now: DateTime<Utc>) -> D
         last_at: now,
     }
 }
+
+#[cfg(test)]
+mod tests;

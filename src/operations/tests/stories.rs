@@ -67,7 +67,7 @@ async fn a_load_that_has_not_ended_is_named() {
     let place = Place::new().await;
     let etag = place.land(&blob("flights/slow.csv"), "one").await;
     let state = &place.containers.state;
-    let worker = |process: &str| attempts::Worker::new(process, "here", chrono::TimeDelta::hours(1));
+    let worker = |process: &str| attempts::Worker::new(process, "here", TimeDelta::hours(1));
     drop(attempts::begin(state, &blob("flights/slow.csv"), &etag, &worker("first"), place.clock.now()).await.unwrap());
     let told = place.story("slow.csv").await;
     assert_eq!(told.standing, Standing::Loading);

@@ -8,7 +8,7 @@ use super::super::{SweepError, SweepReport, SweepStations};
 use super::PageChecked;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::stations::containers::{BlobFacts, Container, ContainerError, Listed};
-use crate::stations::warehouse::FileUnit;
+use crate::stations::warehouse::{FileUnit, Warehouse};
 
 /// Letters that one tick looks at, each by a question to the ledger.
 pub(super) const LETTERS_A_TICK: usize = 1_000;
@@ -18,9 +18,11 @@ const PAGE: usize = 200;
 /// Characters that stand in a letter as they stand in landing, however long the name is.
 const ODD_NAME_KEPT: usize = 900;
 
+/// Without a warehouse, only the letters about odd names are looked at.
 pub(super) async fn check_page(
     after: &str,
     most: usize,
+    warehouse: Option<&dyn Warehouse>,
     at: &SweepStations<'_>,
     report: &mut SweepReport,
 ) -> Result<PageChecked, SweepError> {
@@ -30,7 +32,7 @@ pub(super) async fn check_page(
     let page: Vec<BlobFacts> = dead_letters::names(state, after).take(limit).try_collect().await?;
     for record in &page {
         let Some(letter) = dead_letters::read_record(state, &record.name).await? else { continue };
-        if is_about_something(&letter, at).await? {
+        if is_about_something(&letter, warehouse, at).await? {
             continue;
         }
         info!("the dead letter of {} goes: it is about nothing any more", letter.blob);
@@ -45,12 +47,17 @@ pub(super) async fn check_page(
     Ok(PageChecked { looked_at: page.len(), through })
 }
 
-async fn is_about_something(letter: &DeadLetter, at: &SweepStations<'_>) -> Result<bool, SweepError> {
+async fn is_about_something(
+    letter: &DeadLetter,
+    warehouse: Option<&dyn Warehouse>,
+    at: &SweepStations<'_>,
+) -> Result<bool, SweepError> {
     if letter.stage == dead_letters::SWEEP {
         return lies_there(letter, at.announce.landing).await;
     }
-    let Some(feed) = letter.blob.feed() else { return Ok(true) };
-    let Some(unit) = at.warehouse.unit(&FileUnit { feed, blob: letter.blob.clone() }).await? else { return Ok(true) };
+    let feed = letter.blob.feed().filter(|feed| at.announce.pipeline.feed(feed).is_some());
+    let (Some(warehouse), Some(feed)) = (warehouse, feed) else { return Ok(true) };
+    let Some(unit) = warehouse.unit(&FileUnit { feed, blob: letter.blob.clone() }).await? else { return Ok(true) };
     if unit.etag == letter.etag {
         return Ok(false);
     }
