@@ -35,7 +35,9 @@ pub fn read(counter: &FeedCounter, source: Arc<dyn RangeSource>, mut jobs: Jobs)
     })?;
     for group in 0..file.groups().len() {
         let mut group = decoder.group(group).map_err(failed)?;
-        while let Some(chunk) = group.next_chunk().map_err(failed)? {
+        loop {
+            jobs.reserve()?;
+            let Some(chunk) = group.next_chunk().map_err(failed)? else { break };
             jobs.send(Work::Decoded(chunk.decoded))?;
         }
     }

@@ -20,6 +20,7 @@ use crate::functions::load::{LoadStations, load_batch};
 use crate::functions::pull::{PullSource, PullStations, pull};
 use crate::functions::status::{StatusReport, StatusStations, status};
 use crate::functions::stream::{PositionsWritten, StreamBatch, StreamStations, StreamedFeeds, stream};
+use crate::functions::sweep::tails::TailStations;
 use crate::functions::sweep::{SweepStations, sweep};
 use crate::names::FeedName;
 use crate::pipeline::Pipeline;
@@ -55,7 +56,7 @@ impl Functions for Routes {
             "load" => limits(BATCH_BODY, 4),
             "status" => limits(SMALL_BODY, 2),
             // A function for each streamed feed, and for each of its partitions an invocation at a time.
-            function if function.starts_with(STREAM_PREFIX) => limits(STREAM_BODY, 32),
+            function if function.starts_with(STREAM_PREFIX) => limits(STREAM_BODY, STREAMS_AT_A_TIME),
             _ => None,
         }
     }
@@ -176,8 +177,20 @@ impl Routes {
             quarantine: &self.load.containers.quarantine,
             curated: &self.load.containers.curated,
             warehouse: self.load.warehouse.as_ref(),
+            tails: TailStations {
+                feeds: &self.streams,
+                hub: self.hub_reader.as_ref(),
+                warehouse: self.load.warehouse.as_ref(),
+                quarantine: &self.load.containers.quarantine,
+                state: &self.load.containers.state,
+                budget: &self.load.budget,
+                clock: &self.clock,
+                written: &self.positions_written,
+            },
         };
-        match sweep(&stations).boxed().await {
+        // Every five minutes there is another tick: none needs the whole time.
+        let deadline = Instant::now() + self.function_timeout.mul_f64(0.4);
+        match sweep(&stations, deadline).boxed().await {
             Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
             Err(fault) => InvocationAnswer::failed(chain(&fault)),
         }

@@ -13,6 +13,7 @@ pub mod quarantine;
 pub mod quarantined_events;
 pub mod retracted;
 pub mod streams;
+pub mod sweep_check;
 pub mod sweep_position;
 pub mod version_set;
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 use crate::functions::announce::AnnounceStations;
+use crate::functions::sweep::testing::Streams;
 use crate::names::ETag;
 use crate::pipeline::Pipeline;
 use crate::records::dead_letters::DeadLetter;
@@ -45,6 +46,7 @@ impl Place {
         let hub = JournalHub::new(self.path().join("hub"), self.clock.clone());
         let share = DirectoryShare::open(&self.path().join("share")).await.unwrap();
         let warehouse = SqliteWarehouse::new(self.path().join("warehouse.db"));
+        let streams = Streams::none(self.path().join("streams"), &self.clock);
         let at = SweepStations {
             announce: AnnounceStations {
                 pipeline: &pipeline,
@@ -57,6 +59,7 @@ impl Place {
             quarantine: &self.containers.quarantine,
             curated: &self.containers.curated,
             warehouse: &warehouse,
+            tails: streams.tails(&self.containers, &warehouse, &self.clock),
         };
         remove(&at, self.clock.now()).await
     }
