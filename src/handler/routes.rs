@@ -29,6 +29,9 @@ use crate::stations::hub::{HubEvent, HubReader, HubSender};
 use crate::stations::share::Share;
 use crate::telemetry::chain;
 
+/// Batches of events in memory at a time, of all partitions; more wait their turn.
+const STREAMS_AT_A_TIME: usize = 8;
+
 /// Everything that the functions work with.
 pub struct Routes {
     pub pipeline: Arc<Pipeline>,
