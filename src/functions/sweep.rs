@@ -10,6 +10,7 @@ mod ages;
 mod check;
 mod landing;
 mod leftovers;
+mod tally;
 #[cfg(test)]
 mod testing;
 
@@ -81,6 +82,7 @@ pub async fn sweep(at: &SweepStations<'_>, deadline: Instant) -> Result<SweepRep
     report.staged_copies_removed = remove_orphans(at.share, now).await?;
     report.leftovers_removed = leftovers::remove(at, now).await?;
     check::go_on(at, now, deadline, &mut report).await?;
+    tally::refresh(at, now, deadline).await?;
     if report.announced_again > 0 {
         info!("announced {} files again that were never loaded", report.announced_again);
     }

@@ -11,8 +11,10 @@ pub mod new_columns;
 pub mod pulled;
 pub mod quarantine;
 pub mod retracted;
+pub mod sources;
 pub mod sweep_check;
 pub mod sweep_position;
+pub mod tally;
 pub mod version_set;
 
 use bytes::Bytes;

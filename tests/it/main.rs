@@ -20,4 +20,5 @@ mod sshd;
 mod standin;
 mod support;
 mod transcripts;
+mod two_handlers;
 mod warehouse_conformance;
