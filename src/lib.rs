@@ -22,3 +22,4 @@ pub mod settings;
 pub mod standin;
 pub mod stations;
 pub mod telemetry;
+pub mod words;

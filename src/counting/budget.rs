@@ -80,6 +80,11 @@ impl Budget {
     }
 
     #[cfg(test)]
+    pub(super) fn free_turns(&self) -> usize {
+        self.files.available_permits()
+    }
+
+    #[cfg(test)]
     pub(super) fn free_bytes(&self) -> usize {
         self.memory.available_permits() * UNIT_BYTES
     }

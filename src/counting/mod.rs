@@ -248,3 +248,6 @@ async fn joined<T>(stage: JoinHandle<Result<T, CountError>>) -> Result<T, CountE
         Err(_) => Err(CountError::Stopped),
     }
 }
+
+#[cfg(test)]
+mod tests;

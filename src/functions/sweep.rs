@@ -11,6 +11,7 @@ mod check;
 mod landing;
 mod leftovers;
 pub mod tails;
+mod tally;
 #[cfg(test)]
 mod testing;
 
@@ -92,6 +93,7 @@ pub async fn sweep(at: &SweepStations<'_>, deadline: Instant) -> Result<SweepRep
     report.events_repaired = tails.repaired;
     report.events_lost = tails.lost;
     report.failed += tails.failed;
+    tally::refresh(at, now, deadline).await?;
     if report.announced_again > 0 {
         info!("announced {} files again that were never loaded", report.announced_again);
     }

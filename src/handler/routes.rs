@@ -12,13 +12,14 @@ use tracing::error;
 use super::answer::{HttpAnswer, InvocationAnswer};
 use super::envelope::Invocation;
 use super::limits::{ADDRESS_BODY, BATCH_BODY, Limits, SMALL_BODY, STREAM_BODY};
+use super::status_page::StatusRequest;
 use super::{ForwardedRequest, Functions};
 use crate::app::{EVENTS_BINDING, STREAM_PREFIX};
 use crate::clock::Clock;
 use crate::functions::announce::{AnnounceStations, Announced, announce};
 use crate::functions::load::{LoadStations, load_batch};
 use crate::functions::pull::{PullSource, PullStations, pull};
-use crate::functions::status::{StatusReport, StatusStations, status};
+use crate::functions::status::{StatusStations, status};
 use crate::functions::stream::{PositionsWritten, StreamBatch, StreamStations, StreamedFeeds, stream};
 use crate::functions::sweep::tails::TailStations;
 use crate::functions::sweep::{SweepStations, sweep};
@@ -70,8 +71,8 @@ impl Functions for Routes {
             "announce" => self.announce(&invocation).await,
             "load" => self.load(&invocation).await,
             "sweep" => self.sweep().await,
-            "status" => self.status_in_envelope().await,
             function if function.starts_with(STREAM_PREFIX) => self.stream(&invocation).await,
+            "status" => self.status_in_envelope(&invocation).await,
             other => InvocationAnswer::failed(format!("this handler has no function `{other}`")),
         }
     }
@@ -84,11 +85,7 @@ impl Functions for Routes {
             let body = "this page is for GET\n".to_owned();
             return Some(HttpAnswer { status: 405, content_type: "text/plain; charset=utf-8", body });
         }
-        Some(match self.status().await {
-            Ok(report) if wants_json(&request) => as_json(&report),
-            Ok(report) => HttpAnswer { status: 200, content_type: "text/plain; charset=utf-8", body: report.to_text() },
-            Err(answer) => answer,
-        })
+        Some(self.status(StatusRequest::new(&request.query, request.accept.as_deref())).await)
     }
 }
 
@@ -200,11 +197,8 @@ impl Routes {
     }
 
     /// Where the host does not forward HTTP requests, the page goes out through the output binding `response`.
-    async fn status_in_envelope(&self) -> InvocationAnswer {
-        let answer = match self.status().await {
-            Ok(report) => as_json(&report),
-            Err(answer) => answer,
-        };
+    async fn status_in_envelope(&self, invocation: &Invocation) -> InvocationAnswer {
+        let answer = self.status(StatusRequest::of(invocation)).await;
         InvocationAnswer::Done {
             outputs: json!({ "response": {
                 "statusCode": answer.status,
@@ -215,19 +209,30 @@ impl Routes {
         }
     }
 
-    async fn status(&self) -> Result<StatusReport, HttpAnswer> {
+    async fn status(&self, request: Result<StatusRequest, HttpAnswer>) -> HttpAnswer {
+        let request = match request {
+            Ok(request) => request,
+            Err(answer) => return answer,
+        };
         let containers = &self.load.containers;
         let stations = StatusStations {
             pipeline: &self.pipeline,
+            share: self.share.as_ref(),
             landing: &containers.landing,
+            quarantine: &containers.quarantine,
             state: &containers.state,
+            hub: self.hub_reader.as_ref(),
             clock: &self.clock,
         };
-        status(&stations).await.map_err(|fault| {
-            let reason = chain(&fault);
-            error!("status: {reason}");
-            HttpAnswer { status: 503, content_type: "application/json", body: json!({ "error": reason }).to_string() }
-        })
+        match status(&stations).boxed().await {
+            Ok(report) => request.answer(&report),
+            Err(fault) => {
+                let reason = chain(&fault);
+                error!("status: {reason}");
+                let body = json!({ "error": reason }).to_string();
+                HttpAnswer { status: 503, content_type: "application/json", body }
+            }
+        }
     }
 
     fn announce_stations(&self) -> AnnounceStations<'_> {
@@ -238,18 +243,5 @@ impl Routes {
             hub: self.hub.as_ref(),
             clock: &self.clock,
         }
-    }
-}
-
-fn as_json(report: &StatusReport) -> HttpAnswer {
-    let body = serde_json::to_string_pretty(report).expect("a report holds text, numbers and times");
-    HttpAnswer { status: 200, content_type: "application/json", body }
-}
-
-/// `?format=json` or `Accept: application/json`.
-fn wants_json(request: &ForwardedRequest) -> bool {
-    match request.query.iter().find(|(name, _)| name == "format") {
-        Some((_, format)) => format == "json",
-        None => request.accept.as_deref().is_some_and(|accept| accept.contains("application/json")),
     }
 }

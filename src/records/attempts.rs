@@ -19,10 +19,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::{Versions, key};
-use crate::names::{BlobName, ETag};
+use crate::names::{BlobName, ETag, FeedName};
 use crate::stations::containers::{Condition, Container, ContainerError};
 
 pub(super) const KIND: &str = "attempts";
@@ -226,6 +227,11 @@ pub async fn read(state: &Container, blob: &BlobName, etag: &ETag) -> Result<Opt
 /// The versions of one blob that were begun and have not ended.
 pub fn versions_of(state: &Container, blob: &BlobName) -> Versions {
     super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
+}
+
+/// How many versions of a feed's blobs were begun and have not ended.
+pub async fn count(state: &Container, feed: &FeedName) -> Result<usize, ContainerError> {
+    state.list(&format!("{KIND}/{feed}/"), None).try_fold(0, |count, _| async move { Ok(count + 1) }).await
 }
 
 /// Gives a version its tries anew, as a person wants.

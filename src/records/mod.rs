@@ -12,9 +12,11 @@ pub mod pulled;
 pub mod quarantine;
 pub mod quarantined_events;
 pub mod retracted;
+pub mod sources;
 pub mod streams;
 pub mod sweep_check;
 pub mod sweep_position;
+pub mod tally;
 pub mod version_set;
 
 use bytes::Bytes;

@@ -19,6 +19,14 @@ impl VersionSet {
         Ok(VersionSet(versions.map_ok(|(blob, etag)| fingerprint(&blob, &etag)).try_collect().await?))
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn has(&self, blob: &BlobName, etag: &ETag) -> bool {
         // As the names of records tell them, which a very long name does not come back from.
         let (blob, etag) =

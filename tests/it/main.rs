@@ -23,4 +23,5 @@ mod standin;
 mod streams;
 mod support;
 mod transcripts;
+mod two_handlers;
 mod warehouse_conformance;

@@ -98,7 +98,7 @@ impl Handler {
     }
 }
 
-fn settings(place: &Place) -> Vec<(String, String)> {
+pub fn settings(place: &Place) -> Vec<(String, String)> {
     let end = |scheme: &str, name: &str| format!("{scheme}{}", place.workspace().join(name).display());
     vec![
         ("LandingStorage".to_owned(), end("file:", "storage")),
@@ -141,7 +141,7 @@ fn blob(uri: &str, content: &str) -> Value {
     })
 }
 
-fn batch(events: Value) -> Value {
+pub fn batch(events: Value) -> Value {
     let context = json!({"IsCheckpointingAfterInvocation": true, "FullyQualifiedNamespace": "ns.servicebus.windows.net",
                          "EventHubName": "files", "ConsumerGroup": "$Default", "PartitionId": "3"});
     json!({
@@ -285,6 +285,13 @@ async fn the_status_page_is_forwarded_or_comes_in_an_envelope() {
     let page = handler.client.get(format!("{}/api/status", handler.url)).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     assert!(page.text().await.unwrap().contains("flights"));
+    let browser = handler.client.get(format!("{}/api/status?code=k", handler.url)).header("Accept", "text/html,*/*");
+    let page = browser.send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let page = page.text().await.unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("?code=k&amp;format=json"), "{page}");
+    let refused = handler.client.get(format!("{}/api/status?format=xml", handler.url)).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
     let report: Value = handler
         .client
         .get(format!("{}/api/status?format=json", handler.url))

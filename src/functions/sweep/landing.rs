@@ -152,8 +152,9 @@ impl LaneTick<'_, '_> {
 
     /// What failed at the last tick has one more chance now, and then at its ages only.
     async fn try_failed_again(&mut self, share: &mut Allowance) -> Result<(), SweepError> {
-        let failed = std::mem::take(&mut self.lane_position().failed);
-        for name in failed.into_iter().filter_map(|name| BlobName::new(name).ok()) {
+        let mut failed = std::mem::take(&mut self.lane_position().failed);
+        while let Some(text) = failed.pop() {
+            let Ok(name) = BlobName::new(text.as_str()) else { continue };
             let outcome = match self.at.announce.landing.head(&name).await {
                 Ok(Some(facts)) => settle(&Listed::Blob(facts), &self.at.announce).await,
                 Ok(None) => Ok(Settled::Well),
@@ -161,7 +162,11 @@ impl LaneTick<'_, '_> {
             };
             match outcome {
                 Ok(settled) => self.count(&settled, share),
-                Err(error @ AnnounceError::Hub(_)) => return Err(error.into()),
+                Err(error @ AnnounceError::Hub(_)) => {
+                    failed.push(text);
+                    self.lane_position().failed = failed;
+                    return Err(error.into());
+                }
                 Err(error) => self.tell_failure(name.as_str(), &error),
             }
         }

@@ -5,6 +5,7 @@ mod beginnings;
 mod faulty_events;
 mod gaps;
 mod replays;
+mod shown;
 mod storm;
 mod through_the_host;
 
