@@ -57,7 +57,7 @@ impl PositionsWritten {
         let age = written.at.map(|at| now - at);
         let is_recent =
             age.is_some_and(|age| age >= TimeDelta::zero() && age.to_std().is_ok_and(|age| age < WRITTEN_EVERY));
-        if !is_recent {
+        if !is_recent || news.is_for_people() {
             written.at = Some(now);
             return Ok(match written.pending.take() {
                 Some(earlier) => earlier.followed_by(news),
@@ -96,6 +96,11 @@ impl News {
             unknown_columns: cursor.unknown_columns.clone(),
             since: None,
         })
+    }
+
+    /// A loss does not wait.
+    fn is_for_people(&self) -> bool {
+        !self.gaps.is_empty() || self.too_many_bad.is_some()
     }
 
     fn followed_by(mut self, later: News) -> News {
