@@ -78,11 +78,20 @@ fn faults_of_app(folder: &Path) -> Vec<String> {
     }
     for (function, expected) in app::function_jsons() {
         match read_json(&function_json(folder, &function)) {
+            Ok(found) if is_announced_by_queue(&function, &found) => {
+                faults.extend(differences(&function, &found, &app::announce_by_queue().1));
+            }
             Ok(found) => faults.extend(differences(&function, &found, &expected)),
             Err(fault) => faults.push(fault),
         }
     }
     faults
+}
+
+/// The other form that `announce` may have.
+fn is_announced_by_queue(function: &str, found: &Value) -> bool {
+    let (announce, _) = app::announce_by_queue();
+    function == announce && found["bindings"][0]["type"] == "queueTrigger"
 }
 
 /// A published app has its functions beside host.json, the sources have them below `functions/`.

@@ -1,11 +1,17 @@
 //! The handler as a child process: started, polled until it answers, started again after a crash, killed. The rules are
-//! those of `HttpFunctionInvocationDispatcher.cs`, `HttpWorkerProcess.cs` and `DefaultHttpWorkerService.cs` in
-//! azure-functions-host. Knows nothing of functions.
+//! those of `HttpFunctionInvocationDispatcher.cs`, `HttpWorkerProcess.cs`, `WorkerProcess.cs` and
+//! `DefaultHttpWorkerService.cs` in azure-functions-host. Knows nothing of functions.
+//!
+//! | it ends with | what follows |
+//! |---|---|
+//! | exit code 0 | nothing: it is not started again |
+//! | exit code 200 | it is started again, and nobody counts |
+//! | any other code, a signal, or not ready in time | it is started again, and counted; the third one ends the host |
+//! | a function's timeout | it is killed and started again, and nobody counts |
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::OsString;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 
 use super::console::{self, LogStream};
-use super::definition::{App, Settings};
+use super::definition::{App, HttpMode, Settings};
 use super::{HostError, HostEvent, Reporter};
 
 /// How often readiness is asked for (`WorkerConstants.cs`).
@@ -26,12 +32,19 @@ const ERRORS_ALLOWED: u32 = 3;
 /// "Start me again": not counted as an error.
 const RESTART_EXIT_CODE: i32 = 200;
 
-/// The program to run and what it gets besides the host's own environment.
-#[derive(Clone, Debug)]
-pub struct HandlerCommand {
-    pub program: PathBuf,
-    pub arguments: Vec<OsString>,
+/// What the handler's process gets besides what host.json and the host's own environment say.
+#[derive(Clone, Debug, Default)]
+pub struct HandlerOptions {
     pub environment: BTreeMap<String, String>,
+    /// Runs where host.json names a program of this name that is not in the app's folder.
+    pub stand_in: Option<NamedProgram>,
+}
+
+/// A program under a name that an app may know it by.
+#[derive(Clone, Debug)]
+pub struct NamedProgram {
+    pub name: String,
+    pub path: PathBuf,
 }
 
 /// What invocations need to know of the handler.
@@ -46,7 +59,7 @@ pub(super) enum Phase {
 }
 
 pub(super) struct Supervisor {
-    command: HandlerCommand,
+    options: HandlerOptions,
     settings: Settings,
     app: Arc<App>,
     port: u16,
@@ -77,17 +90,24 @@ enum End {
 impl Supervisor {
     /// Picks the handler's port, which it keeps over all its restarts.
     pub(super) fn prepare(
-        command: HandlerCommand,
+        options: HandlerOptions,
         settings: Settings,
         app: Arc<App>,
         reporter: Reporter,
     ) -> Result<(Supervisor, HandlerEnd), HostError> {
-        let port = free_port().map_err(|source| HostError::NoFreePort { source })?;
+        let port = match app.handler.port {
+            Some(port) => {
+                let free = TcpListener::bind(("127.0.0.1", port)).map(drop);
+                free.map_err(|source| HostError::PortTaken { port, source })?;
+                port
+            }
+            None => free_port().map_err(|source| HostError::NoFreePort { source })?,
+        };
         let (phase, phase_seen) = watch::channel(Phase::Starting);
         let (restart, restarts) = mpsc::channel(16);
         let end = HandlerEnd { port, phase: phase_seen, restarts: restart };
         let supervisor = Supervisor {
-            command,
+            options,
             settings,
             app,
             port,
@@ -112,7 +132,7 @@ impl Supervisor {
             let reason = match end {
                 End::TimedOutInvocation => continue,
                 End::NotReady => {
-                    format!("the handler did not answer within {:?}", self.app.initialization_timeout)
+                    format!("the handler did not answer within {:?}", self.app.handler.initialization_timeout)
                 }
                 End::Exited(status) => {
                     let reason = self.exit_reason(status);
@@ -133,7 +153,13 @@ impl Supervisor {
     async fn run_once(&mut self, generation: u64) -> Result<End, HostError> {
         let started = Instant::now();
         let mut child = self.spawn()?;
-        let client = reqwest::Client::builder().no_proxy().build().map_err(|source| HostError::Client { source })?;
+        // Redirects are followed by the client, but where requests are passed on as they came.
+        let redirects = match self.app.handler.http {
+            HttpMode::Envelope => reqwest::redirect::Policy::default(),
+            HttpMode::Forwarding | HttpMode::Proxying => reqwest::redirect::Policy::none(),
+        };
+        let client = reqwest::Client::builder().no_proxy().redirect(redirects).build();
+        let client = client.map_err(|source| HostError::Client { source })?;
         self.reporter.report(HostEvent::HandlerStarted { process_id: child.id(), port: self.port }).await;
         let ready = self.becomes_ready(&client);
         tokio::pin!(ready);
@@ -175,24 +201,25 @@ impl Supervisor {
     fn spawn(&self) -> Result<Child, HostError> {
         let port = self.port.to_string();
         let id = uuid::Uuid::new_v4().to_string();
-        let mut child = Command::new(&self.command.program)
-            .args(&self.command.arguments)
-            .current_dir(&self.app.root)
+        let root = std::path::absolute(&self.app.root).unwrap_or_else(|_| self.app.root.clone());
+        let mut child = Command::new(self.program())
+            .args(&self.app.handler.arguments)
+            .current_dir(&self.app.handler.working_directory)
             .envs(&self.settings)
             .env("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
-            .envs(&self.command.environment)
+            .envs(&self.options.environment)
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", &port)
             .env("FUNCTIONS_HTTPWORKER_PORT", &port)
             .env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &id)
             .env("FUNCTIONS_HTTPWORKER_ID", &id)
-            .env("FUNCTIONS_APP_ROOT_PATH", &self.app.root)
+            .env("FUNCTIONS_APP_ROOT_PATH", root)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| HostError::Start { program: self.command.program.clone(), source })?;
-        let errors_only = self.app.stderr_is_for_errors_only;
+            .map_err(|source| HostError::Start { program: self.program().to_owned(), source })?;
+        let errors_only = self.app.handler.stderr_is_for_errors_only;
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(console::read_lines(stdout, LogStream::Stdout, errors_only, self.reporter.clone(), None));
         }
@@ -209,11 +236,20 @@ impl Supervisor {
         Ok(child)
     }
 
+    fn program(&self) -> &Path {
+        let named = &self.app.handler.executable;
+        match &self.options.stand_in {
+            // A path that stayed relative is of no file in the app.
+            Some(stand_in) if named.is_relative() && named.as_os_str() == stand_in.name.as_str() => &stand_in.path,
+            _ => named,
+        }
+    }
+
     /// Any response means ready, whatever its status; so does any error but a refused connection. Only the pauses
     /// between the requests are counted, as in the host.
     fn becomes_ready(&self, client: &reqwest::Client) -> impl Future<Output = bool> + use<> {
         let request = client.get(format!("http://127.0.0.1:{}/", self.port));
-        let tries = self.app.initialization_timeout.as_millis() / POLL.as_millis();
+        let tries = self.app.handler.initialization_timeout.as_millis() / POLL.as_millis();
         async move {
             for _ in 0..tries {
                 let Some(request) = request.try_clone() else {
@@ -255,7 +291,7 @@ impl Supervisor {
     }
 
     fn wait_failed(&self, source: std::io::Error) -> HostError {
-        HostError::Start { program: self.command.program.clone(), source }
+        HostError::Start { program: self.program().to_owned(), source }
     }
 }
 

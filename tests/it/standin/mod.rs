@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace::clock::Clock;
 use millrace::names::BlobName;
-use millrace::standin::{HandlerCommand, HostError, HostEvent, HostOptions, Settings, Until, run_host};
+use millrace::standin::{
+    BlobEvents, HandlerOptions, HostError, HostEvent, HostOptions, Settings, StorageQueues, Until, run_host,
+};
 use millrace::stations::containers::{Containers, StorageLocation};
 use millrace::stations::hub::HubSender;
 use millrace::stations::hub::journal::JournalHub;
@@ -26,7 +28,11 @@ struct Bench {
     folder: tempfile::TempDir,
     containers: Containers,
     hub: JournalHub,
+    queues: StorageQueues,
     behaviour: Value,
+    /// Beside `PullSchedule`.
+    settings: Settings,
+    instances: usize,
 }
 
 /// One request that the handler has got.
@@ -46,26 +52,33 @@ impl Bench {
             fs::create_dir_all(app.join("functions").join(name)).unwrap();
             fs::write(app.join("functions").join(name).join("function.json"), function.to_string()).unwrap();
         }
-        fs::write(app.join("host.json"), host.to_string()).unwrap();
+        let bench = folder.path().join("app/host.json");
+        fs::write(bench, with_handler(host).to_string()).unwrap();
         let containers = Containers::open(&StorageLocation::Directory(folder.path().join("storage"))).await.unwrap();
         let hub = JournalHub::new(folder.path().join("hubs"), Clock::System);
-        Bench { folder, containers, hub, behaviour }
+        let queues = StorageQueues::new(folder.path().join("storage/queues"), Clock::System);
+        Bench { folder, containers, hub, queues, behaviour, settings: Settings::default(), instances: 1 }
     }
 
     fn options(&self, until: Until) -> HostOptions {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/standin/handler.py");
+        let mut settings = Settings::from([("PullSchedule".to_owned(), "* * * * * *".to_owned())]);
+        settings.extend(self.settings.clone());
         let environment = BTreeMap::from([
             ("BEHAVIOUR".to_owned(), self.behaviour.to_string()),
             ("LOG".to_owned(), self.log().to_string_lossy().into_owned()),
         ]);
         HostOptions {
             app: self.folder.path().join("app"),
-            handler: HandlerCommand { program: "python3".into(), arguments: vec![script.into()], environment },
-            settings: Settings::from([("PullSchedule".to_owned(), "* * * * * *".to_owned())]),
+            in_place: Vec::new(),
+            handler: HandlerOptions { environment, stand_in: None },
+            settings,
+            instances: self.instances,
             address: ([127, 0, 0, 1], 0).into(),
             state: self.folder.path().join("state"),
             containers: self.containers.clone(),
             hub: self.hub.clone(),
+            queues: self.queues.clone(),
+            blob_events: Some(BlobEvents { function: "announce".to_owned(), container: "landing".to_owned() }),
             until,
         }
     }
@@ -111,6 +124,17 @@ impl Bench {
         });
         requests.filter(|request| request.path.starts_with(path)).collect()
     }
+}
+
+/// host.json with the misbehaving handler as its program.
+fn with_handler(mut host: Value) -> Value {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/standin/handler.py");
+    let description = &mut host["customHandler"]["description"];
+    if description["defaultExecutablePath"].is_null() {
+        description["defaultExecutablePath"] = json!("python3");
+        description["arguments"] = json!([script]);
+    }
+    host
 }
 
 impl Seen {
