@@ -20,4 +20,5 @@ mod sshd;
 mod standin;
 mod support;
 mod transcripts;
+mod variants;
 mod warehouse_conformance;

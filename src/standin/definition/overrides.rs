@@ -22,6 +22,9 @@ fn set(at: &mut Value, segments: &[&str], value: Value) {
         *at = value;
         return;
     };
+    if at.is_null() && *first == "0" {
+        *at = Value::Array(Vec::new());
+    }
     if let (Value::Array(items), Ok(index)) = (&mut *at, first.parse::<usize>()) {
         if index == items.len() {
             items.push(Value::Null);
@@ -67,6 +70,7 @@ mod tests {
                 ("azurefunctionsjobhost__extensions__eventHubs__maxEventBatchSize", "7"),
                 ("AzureFunctionsJobHost__functionTimeout", "00:05:00"),
                 ("AzureFunctionsJobHost__customHandler__description__arguments__1", "b"),
+                ("AzureFunctionsJobHost__customHandler__description__workerArguments__0", "c"),
                 ("Other__functionTimeout", "00:01:00"),
             ]
             .map(|(name, text)| (name.to_owned(), text.to_owned())),
@@ -75,7 +79,10 @@ mod tests {
         assert_eq!(
             host,
             json!({
-                "customHandler": {"description": {"arguments": ["serve", "b"]}, "enableForwardingHttpRequest": true},
+                "customHandler": {
+                    "description": {"arguments": ["serve", "b"], "workerArguments": ["c"]},
+                    "enableForwardingHttpRequest": true,
+                },
                 "functionTimeout": "00:05:00",
                 "extensions": {"eventHubs": {"maxEventBatchSize": 7}},
             })
