@@ -67,8 +67,7 @@ pub(super) struct Supervisor {
     phase: watch::Sender<Phase>,
     /// Generations that a timed-out invocation wants killed.
     restarts: mpsc::Receiver<u64>,
-    errors: u32,
-    last_error: Option<Instant>,
+    errors: Errors,
     /// What was last written to stderr, for the message about an exit.
     last_words: Arc<Mutex<VecDeque<String>>>,
 }
@@ -114,8 +113,7 @@ impl Supervisor {
             reporter,
             phase,
             restarts,
-            errors: 0,
-            last_error: None,
+            errors: Errors::default(),
             last_words: Arc::default(),
         };
         Ok((supervisor, end))
@@ -143,7 +141,7 @@ impl Supervisor {
                     reason
                 }
             };
-            if self.too_many_errors() {
+            if self.errors.are_too_many_with(Instant::now()) {
                 return HostError::HandlerGaveUp { reason };
             }
         }
@@ -270,16 +268,6 @@ impl Supervisor {
         end
     }
 
-    fn too_many_errors(&mut self) -> bool {
-        let now = Instant::now();
-        if self.last_error.is_some_and(|last| now.duration_since(last) > ERROR_WINDOW) {
-            self.errors = 0;
-        }
-        self.errors += 1;
-        self.last_error = Some(now);
-        self.errors >= ERRORS_ALLOWED
-    }
-
     fn exit_reason(&self, status: ExitStatus) -> String {
         let last_words = self.last_words.lock().expect("nothing panics while it holds the last lines");
         let lines: Vec<&str> = last_words.iter().map(String::as_str).collect();
@@ -295,6 +283,43 @@ impl Supervisor {
     }
 }
 
+/// Errors that are counted together.
+#[derive(Default)]
+struct Errors {
+    count: u32,
+    last: Option<Instant>,
+}
+
+impl Errors {
+    /// Counts one more.
+    fn are_too_many_with(&mut self, now: Instant) -> bool {
+        if self.last.is_some_and(|last| now.duration_since(last) > ERROR_WINDOW) {
+            self.count = 0;
+        }
+        self.count += 1;
+        self.last = Some(now);
+        self.count >= ERRORS_ALLOWED
+    }
+}
+
 fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_third_error_is_too_many_unless_half_an_hour_lies_between_two() {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let begin = Instant::now();
+        let verdicts = |times: [u64; 4]| {
+            let mut errors = Errors::default();
+            times.map(|time| errors.are_too_many_with(begin + minutes(time)))
+        };
+        assert_eq!(verdicts([0, 1, 2, 3]), [false, false, true, true]);
+        assert_eq!(verdicts([0, 30, 60, 61]), [false, false, true, true]);
+        assert_eq!(verdicts([0, 1, 32, 33]), [false, false, false, false]);
+    }
 }
