@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use chrono::Utc;
 use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::show::{Detail, Lines, Show, print_to};
-use super::totals::{Totals, totals};
+use super::totals::{Before, Totals, totals};
 use super::wiring::Stations;
 use crate::app;
 use crate::clock::Clock;
@@ -83,7 +82,7 @@ impl VariantArguments {
             None => Vec::new(),
             Some(AnnounceBy::Queue) => vec![app::announce_by_queue()],
             Some(AnnounceBy::Blob) => {
-                app::function_jsons().into_iter().filter(|(function, _)| function == ANNOUNCE).collect()
+                app::usual_function_jsons().into_iter().filter(|(function, _)| function == ANNOUNCE).collect()
             }
         }
     }
@@ -122,7 +121,7 @@ impl HostRun {
     /// Runs until nothing is left to do, or until Ctrl+C. The host remembers what it did, so that both may be at any time.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<Totals> {
         let context = Context { pipeline: Pipeline::read(&self.pipeline)?, stations: Stations::open(settings).await? };
-        let (began_at, began) = (Utc::now(), Instant::now());
+        let (before, began) = (Before::run(&context).await?, Instant::now());
         let ends = settings.ends()?;
         let StorageLocation::Directory(storage) = &ends.storage;
         let options = HostOptions {
@@ -146,7 +145,7 @@ impl HostRun {
         let outcome = run_host(options, events_in, interrupted()).await;
         showing.await.context("what happens could not be shown")?;
         match outcome {
-            Ok(()) => totals(&context, began_at, began.elapsed()).await,
+            Ok(()) => totals(&context, before, began.elapsed()).await,
             Err(HostError::Stuck { messages }) => bail!("nothing moves any more: {}", messages.join("; ")),
             Err(error) => Err(error.into()),
         }

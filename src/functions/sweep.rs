@@ -6,6 +6,7 @@
 //! Once a day it also looks for what killed loads left behind; only there, and only about such a file, is the ledger asked.
 
 mod leftovers;
+pub mod tails;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;

@@ -11,7 +11,9 @@ pub mod loaded;
 pub mod new_columns;
 pub mod pulled;
 pub mod quarantine;
+pub mod quarantined_events;
 pub mod retracted;
+pub mod streams;
 pub mod sweep_position;
 pub mod version_set;
 

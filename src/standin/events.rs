@@ -18,7 +18,7 @@ use super::definition::{Cardinality, DataType, Function, InitialOffset, Trigger}
 use super::envelope::{self, EventBatch, PartitionContext, SystemFacts};
 use super::invoker::{Occasion, chain};
 use super::script_host::Shared;
-use crate::stations::hub::journal::{JournalError, JournalEvent};
+use crate::stations::hub::journal::{JournalError, JournalEvent, NAMESPACE};
 
 /// How often an empty partition is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -26,8 +26,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Bytes of one batch, above which it is cut.
 const BATCH_LIMIT_BYTES: usize = 4 * 1024 * 1024;
-/// What stands where Azure has `<namespace>.servicebus.windows.net`.
-const NAMESPACE: &str = "journal";
 
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {

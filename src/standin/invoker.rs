@@ -17,8 +17,8 @@ use super::process::{HandlerEnd, Phase};
 use super::progress::Progress;
 use super::storage_queue::StorageQueues;
 use super::{HostError, HostEvent, Reporter, envelope};
-use crate::stations::hub::HubSender;
 use crate::stations::hub::journal::JournalHub;
+use crate::stations::hub::{HubSender, NewEvent};
 
 /// The version of the host whose sources the stand-in follows.
 pub(super) const HOST_VERSION: &str = "4.1037.0.0";
@@ -169,10 +169,9 @@ impl Invoker {
                 // It is the front's to send it; that it is one is the invocation's.
                 OutputKind::Http => drop(outputs::http_output(&output.name, &outputs)?),
                 OutputKind::EventHub { hub } => {
-                    for event in outputs::messages(output, &outputs) {
-                        // Without a partition key. Event Hubs deals such events out; the journal keeps them together.
-                        self.hub.send(hub, "", event.into()).await.map_err(|failure| chain(&failure))?;
-                    }
+                    let events = outputs::messages(output, &outputs).into_iter();
+                    let events = events.map(|body| NewEvent { partition_key: None, body: body.into() });
+                    self.hub.send_many(hub, events.collect()).await.map_err(|failure| chain(&failure))?;
                 }
                 OutputKind::Queue { queue } => {
                     let messages = outputs::messages(output, &outputs);
