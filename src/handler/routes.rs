@@ -121,7 +121,10 @@ impl Routes {
             },
         };
         match announced {
-            Ok(announced) => InvocationAnswer::done(announced.iter().map(|one| what_became(one, &subject)).collect()),
+            Ok(announced) => InvocationAnswer::done(match &announced[..] {
+                [one] => what_became(one, &subject),
+                several => several.iter().map(|one| what_became(one, &subject)).collect(),
+            }),
             Err(fault) => match fault.disposition() {
                 Disposition::Retry => InvocationAnswer::failed(chain(&fault)),
                 Disposition::Reject => {

@@ -169,9 +169,12 @@ impl Invoker {
                 // It is the front's to send it; that it is one is the invocation's.
                 OutputKind::Http => drop(outputs::http_output(&output.name, &outputs)?),
                 OutputKind::EventHub { hub } => {
-                    let events = outputs::messages(output, &outputs).into_iter();
-                    let events = events.map(|body| NewEvent { partition_key: None, body: body.into() });
-                    self.hub.send_many(hub, events.collect()).await.map_err(|failure| chain(&failure))?;
+                    let bodies = outputs::messages(output, &outputs).into_iter();
+                    let events: Vec<_> =
+                        bodies.map(|body| NewEvent { partition_key: None, body: body.into() }).collect();
+                    if !events.is_empty() {
+                        self.hub.send_many(hub, events).await.map_err(|failure| chain(&failure))?;
+                    }
                 }
                 OutputKind::Queue { queue } => {
                     let messages = outputs::messages(output, &outputs);

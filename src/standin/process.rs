@@ -29,6 +29,8 @@ const POLL: Duration = Duration::from_millis(25);
 const ERROR_WINDOW: Duration = Duration::from_secs(30 * 60);
 /// The error that ends the host.
 const ERRORS_ALLOWED: u32 = 3;
+/// How long a killed handler may take to be gone (`WorkerProcess.cs`).
+const EXIT_PATIENCE: Duration = Duration::from_secs(1);
 /// "Start me again": not counted as an error.
 const RESTART_EXIT_CODE: i32 = 200;
 
@@ -67,6 +69,8 @@ pub(super) struct Supervisor {
     phase: watch::Sender<Phase>,
     /// Generations that a timed-out invocation wants killed.
     restarts: mpsc::Receiver<u64>,
+    /// `true`: the handler is to be killed for good.
+    kill: watch::Receiver<bool>,
     errors: Errors,
     /// What was last written to stderr, for the message about an exit.
     last_words: Arc<Mutex<VecDeque<String>>>,
@@ -93,6 +97,7 @@ impl Supervisor {
         settings: Settings,
         app: Arc<App>,
         reporter: Reporter,
+        kill: watch::Receiver<bool>,
     ) -> Result<(Supervisor, HandlerEnd), HostError> {
         let port = match app.handler.port {
             Some(port) => {
@@ -113,17 +118,33 @@ impl Supervisor {
             reporter,
             phase,
             restarts,
+            kill,
             errors: Errors::default(),
             last_words: Arc::default(),
         };
         Ok((supervisor, end))
     }
 
-    /// Keeps the handler running. Returns only when the host must end. Dropping the future kills the handler.
-    pub(super) async fn run(mut self) -> HostError {
+    /// Keeps the handler running until it is to be killed (`None`) or the host must end. Returns when its process is gone.
+    /// Dropping the future kills it too, without waiting for that.
+    pub(super) async fn run(mut self) -> Option<HostError> {
+        let mut kill = self.kill.clone();
+        let mut child = None;
+        let ended = tokio::select! {
+            ended = self.keep_running(&mut child) => Some(ended),
+            _ = kill.wait_for(|kill| *kill) => None,
+        };
+        if let Some(mut child) = child {
+            // It fails only for a child that has ended already; one that does not end is left to the system.
+            let _ = tokio::time::timeout(EXIT_PATIENCE, child.kill()).await;
+        }
+        ended
+    }
+
+    async fn keep_running(&mut self, child: &mut Option<Child>) -> HostError {
         for generation in 1.. {
             self.phase.send_replace(Phase::Starting);
-            let end = match self.run_once(generation).await {
+            let end = match self.run_once(generation, child).await {
                 Ok(end) => end,
                 Err(fatal) => return fatal,
             };
@@ -148,9 +169,9 @@ impl Supervisor {
         unreachable!("a process does not start 2^64 times")
     }
 
-    async fn run_once(&mut self, generation: u64) -> Result<End, HostError> {
+    async fn run_once(&mut self, generation: u64, child: &mut Option<Child>) -> Result<End, HostError> {
         let started = Instant::now();
-        let mut child = self.spawn()?;
+        let child = child.insert(self.spawn()?);
         // Redirects are followed by the client, but where requests are passed on as they came.
         let redirects = match self.app.handler.http {
             HttpMode::Envelope => reqwest::redirect::Policy::default(),
@@ -164,7 +185,7 @@ impl Supervisor {
         let early_exit = tokio::select! {
             biased;
             status = child.wait() => Some(status.map_err(|source| self.wait_failed(source))?),
-            is_ready = &mut ready => if is_ready { None } else { return Ok(self.kill(child, End::NotReady).await) },
+            is_ready = &mut ready => if is_ready { None } else { return Ok(killed(child, End::NotReady).await) },
         };
         match early_exit {
             // An exit with 0 is not acted on: the host goes on asking until its time is up.
@@ -190,7 +211,7 @@ impl Supervisor {
                     self.reporter.report(HostEvent::HandlerExited { reason }).await;
                 }
                 Some(timed_out) = self.restarts.recv() => if timed_out == generation {
-                    return Ok(self.kill(child, End::TimedOutInvocation).await);
+                    return Ok(killed(child, End::TimedOutInvocation).await);
                 }
             }
         }
@@ -262,12 +283,6 @@ impl Supervisor {
         }
     }
 
-    async fn kill(&self, mut child: Child, end: End) -> End {
-        // It fails only for a child that has ended already.
-        let _ = child.kill().await;
-        end
-    }
-
     fn exit_reason(&self, status: ExitStatus) -> String {
         let last_words = self.last_words.lock().expect("nothing panics while it holds the last lines");
         let lines: Vec<&str> = last_words.iter().map(String::as_str).collect();
@@ -281,6 +296,12 @@ impl Supervisor {
     fn wait_failed(&self, source: std::io::Error) -> HostError {
         HostError::Start { program: self.program().to_owned(), source }
     }
+}
+
+async fn killed(child: &mut Child, end: End) -> End {
+    // It fails only for a child that has ended already.
+    let _ = child.kill().await;
+    end
 }
 
 /// Errors that are counted together.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::course::{Course, CourseSwitch};
@@ -84,9 +84,11 @@ impl Shared {
 pub(super) struct ScriptHost {
     pub shared: Arc<Shared>,
     waiting: Vec<Supervisor>,
-    handlers: Vec<JoinHandle<HostError>>,
+    handlers: Vec<JoinHandle<Option<HostError>>>,
+    /// `true` kills the handlers.
+    kill: watch::Sender<bool>,
     /// Kill the handlers when this is dropped.
-    _guards: Vec<AbortOnDrop>,
+    guards: Vec<AbortOnDrop>,
     listeners: JoinSet<Result<(), HostError>>,
 }
 
@@ -97,11 +99,12 @@ impl ScriptHost {
             return Err(HostError::PortForSeveral { port, instances: ends.instances });
         }
         let course = CourseSwitch::running();
+        let (kill, killed) = watch::channel(false);
         let mut invokers = Vec::new();
         let mut waiting = Vec::new();
         for _ in 0..ends.instances.max(1) {
-            let (supervisor, handler) =
-                Supervisor::prepare(ends.handler.clone(), ends.settings.clone(), app.clone(), ends.reporter.clone())?;
+            let (options, settings, reporter) = (ends.handler.clone(), ends.settings.clone(), ends.reporter.clone());
+            let (supervisor, handler) = Supervisor::prepare(options, settings, app.clone(), reporter, killed.clone())?;
             invokers.push(Invoker {
                 app: app.clone(),
                 handler,
@@ -115,13 +118,13 @@ impl ScriptHost {
             waiting.push(supervisor);
         }
         let shared = Arc::new(Shared { ends, app, course, invokers, next: AtomicUsize::new(0) });
-        Ok(ScriptHost { shared, waiting, handlers: Vec::new(), _guards: Vec::new(), listeners: JoinSet::new() })
+        Ok(ScriptHost { shared, waiting, handlers: Vec::new(), kill, guards: Vec::new(), listeners: JoinSet::new() })
     }
 
     pub(super) fn start_handlers(&mut self) {
         for supervisor in self.waiting.drain(..) {
             let handler = tokio::spawn(supervisor.run());
-            self._guards.push(AbortOnDrop(handler.abort_handle()));
+            self.guards.push(AbortOnDrop(handler.abort_handle()));
             self.handlers.push(handler);
         }
     }
@@ -192,13 +195,18 @@ impl ScriptHost {
     /// Waits for what ends the host: a listener that failed, or a handler that is given up.
     pub(super) async fn failure(&mut self) -> HostError {
         let given_up = async {
-            match self.handlers.is_empty() {
-                true => std::future::pending().await,
-                false => futures::future::select_all(self.handlers.iter_mut()).await.0,
+            if self.handlers.is_empty() {
+                return std::future::pending().await;
+            }
+            let (ended, _, _) = futures::future::select_all(self.handlers.iter_mut()).await;
+            match ended.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic())) {
+                Some(failure) => failure,
+                // It was killed, which only this host does.
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
-            given_up = given_up => given_up.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic())),
+            failure = given_up => failure,
             failure = first_error(&mut self.listeners) => failure,
         }
     }
@@ -214,11 +222,12 @@ impl ScriptHost {
     }
 
     /// SIGKILL, at once, for each handler's own process; without a word before it.
+    /// Returns when they are gone.
     pub(super) async fn kill(&mut self) {
+        self.kill.send_replace(true);
         for handler in self.handlers.drain(..) {
             if !handler.is_finished() {
-                handler.abort();
-                // It ends as cancelled, and its child has been killed by then.
+                // Why it ended does not matter any more.
                 let _ = handler.await;
             }
         }

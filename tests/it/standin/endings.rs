@@ -103,7 +103,8 @@ async fn a_changed_app_has_a_second_handler_before_the_first_is_killed() {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_port_of_its_own_the_first_handler_is_gone_before_the_second_comes() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Below the range from which systems give ports to whoever asks for any.
+    let port = (20_000..30_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
     let host = json!({"customHandler": {"port": port}});
     let bench = Bench::new(host, &[("pull", timer())], json!({"/pull": nothing_pending()})).await;
     let mut running = bench.start(Until::Stopped);

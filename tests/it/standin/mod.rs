@@ -259,7 +259,7 @@ impl Running {
                     return found;
                 }
             }
-            panic!("the host ended before the event came")
+            panic!("the host ended before the event came: {:?}", (&mut self.host).await)
         };
         tokio::time::timeout(BOUND, search).await.expect("the event comes within the bound")
     }
