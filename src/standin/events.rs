@@ -211,13 +211,13 @@ impl Partition {
             }
             let system = SystemFacts::now(&self.function.name);
             let request = envelope::single_event(&self.function.binding, context, event, self.data_type, &system);
-            // The log's details are those of the batch's first event, as in the real one.
-            self.invoke(&events[..1], Ok(request)).await;
+            self.invoke(events, Ok(request)).await;
         }
     }
 
     async fn invoke(&self, events: &[JournalEvent], request: Result<serde_json::Value, String>) {
-        let occasion = Occasion { reason: "(null)".to_owned(), details: details(self.number, events) };
+        let occasion =
+            Occasion { reason: "(null)".to_owned(), details: details(self.number, self.cardinality, events) };
         // A failure has been reported by the invoker; the checkpoint passes it all the same.
         let _ = self.shared.instance(self.number as usize).invoke(&self.function, &occasion, request).await;
     }
@@ -229,12 +229,13 @@ impl Partition {
     }
 }
 
-/// `EventHubTriggerInput.GetTriggerDetails`, its slip of the pen included.
-fn details(partition: u32, events: &[JournalEvent]) -> Option<String> {
+/// `EventHubTriggerInput.GetTriggerDetails`, its slip of the pen included: of events that come one by one, each is told with
+/// the details of its batch's first.
+fn details(partition: u32, cardinality: Cardinality, events: &[JournalEvent]) -> Option<String> {
     let (first, last) = (events.first()?, events.last()?);
-    let span = |of: &dyn Fn(&JournalEvent) -> String| match events.len() {
-        1 => of(first),
-        _ => format!("{}-{}", of(first), of(last)),
+    let span = |of: &dyn Fn(&JournalEvent) -> String| match cardinality {
+        Cardinality::One => of(first),
+        Cardinality::Many => format!("{}-{}", of(first), of(last)),
     };
     let offset = span(&|event| event.offset.to_string());
     let enqueued = span(&|event| event.enqueued_at.format("%FT%T%.6f0+00:00").to_string());

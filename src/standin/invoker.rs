@@ -94,8 +94,13 @@ impl Invoker {
     pub(super) async fn forward(
         &self,
         function: &Function,
-        request: ForwardedRequest,
+        mut request: ForwardedRequest,
     ) -> Result<reqwest::Response, String> {
+        let callers = request.headers.get("User-Agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let agents = format!("{callers} Azure-Functions-Host/{HOST_VERSION}");
+        if let Ok(agents) = agents.trim_start().parse() {
+            request.headers.insert("User-Agent", agents);
+        }
         let _in_flight = self.progress.invocation();
         let id = Uuid::new_v4();
         let started = self.started(function, id, &Occasion { reason: CALLED.to_owned(), details: None }).await;

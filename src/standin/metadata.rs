@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::dates;
 use super::envelope::{SystemFacts, inside_string, sys};
 
 /// Puts one request's metadata together.
@@ -40,12 +41,14 @@ impl Metadata {
         for (key, member) in members {
             match member {
                 Value::Array(_) | Value::Null => {}
-                object @ Value::Object(_) => self.set(&key, object),
-                // .NET reads a scalar as text: `7` becomes `"7"`, `true` becomes `"True"`.
-                // [?] A text that looks like a time is read as one and written in another form.
+                object @ Value::Object(_) => self.set(&key, dates::normalised(&object)),
+                // .NET reads a scalar as text: `7` becomes `"7"`, `true` becomes `"True"`, a time loses its form.
                 Value::Bool(value) => self.set_inside_string(&key, json!(if value { "True" } else { "False" })),
                 Value::Number(value) => self.set_inside_string(&key, json!(value.to_string())),
-                Value::String(value) => self.set_inside_string(&key, json!(value)),
+                Value::String(value) => {
+                    let text = dates::general(&value).unwrap_or(value);
+                    self.set_inside_string(&key, json!(text));
+                }
             }
         }
     }
@@ -79,6 +82,17 @@ mod tests {
                 "DequeueCount": "\"99\"", "sys": "\"mine\"", "orderId": "\"7\"", "paid": "\"True\"",
                 "Properties": {"a": 1},
             })
+        );
+    }
+
+    #[test]
+    fn a_time_loses_its_form_on_the_way() {
+        let mut metadata = Metadata::default();
+        metadata
+            .merge_payload(r#"{"eventTime": "2026-08-22T06:00:00.5Z", "data": {"at": "2026-08-22T06:00:00.500Z"}}"#);
+        assert_eq!(
+            metadata.finish(),
+            json!({"eventTime": "\"08/22/2026 06:00:00\"", "data": {"at": "2026-08-22T06:00:00.5Z"}})
         );
     }
 

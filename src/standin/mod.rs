@@ -21,6 +21,7 @@ mod blob_versions;
 mod blobs;
 mod console;
 mod course;
+mod dates;
 mod definition;
 mod envelope;
 mod event_grid;

@@ -7,9 +7,9 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
+use super::dates;
 use super::definition::{DataType, Output};
 
-mod dates;
 mod http;
 
 pub use http::http_output;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::{SystemFacts, bare_time, base64, inside_string};
+use crate::standin::dates;
 use crate::standin::definition::DataType;
 use crate::standin::metadata::Metadata;
 use crate::stations::hub::journal::JournalEvent;
@@ -42,8 +43,12 @@ pub fn event_batch(binding: &str, batch: &EventBatch<'_>, system: &SystemFacts<'
             DataType::Binary => base64(&event.body),
             // Bytes that are no UTF-8 are damaged.
             DataType::String => Value::String(String::from_utf8_lossy(&event.body).into_owned()),
-            DataType::Missing => serde_json::from_slice(&event.body)
-                .map_err(|_| BadEvents { binding: binding.to_owned(), sequence_number: event.sequence_number })?,
+            // Read and written again: times come out in another form.
+            DataType::Missing => {
+                let value: Result<Value, _> = serde_json::from_slice(&event.body);
+                let bad = |_| BadEvents { binding: binding.to_owned(), sequence_number: event.sequence_number };
+                dates::normalised(&value.map_err(bad)?)
+            }
         });
     }
     let each = |value: fn(&JournalEvent) -> Value| inside_string(batch.events.iter().map(value).collect());

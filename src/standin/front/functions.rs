@@ -12,8 +12,9 @@ use crate::standin::invoker::{CALLED, ForwardedRequest, Occasion, with_return_va
 use crate::standin::outputs;
 use crate::standin::script_host::Shared;
 
-/// Headers that belong to one connection (RFC 9110, section 7.6.1), or that the next hop writes itself.
-const HOP_BY_HOP: [&str; 10] = [
+/// Headers that belong to one connection (RFC 9110, section 7.6.1), or that the next hop writes itself. `Host` is none of
+/// them: the handler sees where the caller went.
+const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -22,7 +23,6 @@ const HOP_BY_HOP: [&str; 10] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "host",
     "content-length",
 ];
 
@@ -32,6 +32,8 @@ pub(super) async fn call(way: web::Data<Way>, request: HttpRequest, body: web::B
     let Some(function) = called else {
         return HttpResponse::NotFound().finish();
     };
+    // A body whose length is not known beforehand is not passed on (`HttpRequestExtensions.cs`).
+    let body = if request.headers().contains_key("content-length") { body } else { web::Bytes::new() };
     let answer = match shared.app.handler.http {
         HttpMode::Envelope => in_envelope(&shared, function, &request, &body).await,
         // Only functions with nothing but HTTP in and out.

@@ -46,7 +46,7 @@ pub fn http_output(name: &str, outputs: &Map<String, Value>) -> Result<HttpOutpu
         Some(Value::String(text)) => text.clone(),
         Some(Value::Bool(value)) => if *value { "True" } else { "False" }.to_owned(),
         Some(Value::Number(number)) => number.to_string(),
-        Some(nested) => format!("{:#}", super::dates::normalised(nested)),
+        Some(nested) => format!("{:#}", crate::standin::dates::normalised(nested)),
     };
     Ok(HttpOutput { status: status.unwrap_or(200), headers, body })
 }

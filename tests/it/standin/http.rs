@@ -20,12 +20,15 @@ async fn http_is_forwarded_to_the_original_path_and_comes_back_as_it_is() {
         let bench = bench(json!({way: true}), behaviour).await;
         let host = bench.start(Until::Stopped).quiet().await;
         let url = host.url("/api/status?format=json");
-        let answer = host.client.get(&url).header("Accept", "application/json").send().await.unwrap();
+        let request = host.client.get(&url).header("Accept", "application/json").header("User-Agent", "me/1");
+        let answer = request.send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 418, "{way}");
         assert_eq!(answer.text().await.unwrap(), r#"{"tea": "pot"}"#);
         let seen = &bench.seen("/api/status")[0];
         assert_eq!(seen.header("Accept").unwrap(), "application/json");
         assert!(seen.header("X-Azure-Functions-InvocationId").is_some());
+        assert_eq!(seen.header("Host").unwrap(), host.address.to_string());
+        assert!(seen.header("User-Agent").unwrap().starts_with("me/1 Azure-Functions-Host/4."));
         assert_eq!(host.client.post(&url).send().await.unwrap().status().as_u16(), 404);
         host.stopped(|| ()).await;
     }
