@@ -14,9 +14,9 @@ use super::envelope::Invocation;
 use super::limits::{ADDRESS_BODY, BATCH_BODY, Limits, SMALL_BODY, STREAM_BODY};
 use super::status_page::StatusRequest;
 use super::{ForwardedRequest, Functions};
-use crate::app::{EVENTS_BINDING, STREAM_PREFIX};
+use crate::app::{EVENTS_BINDING, MESSAGE_BINDING, STREAM_PREFIX};
 use crate::clock::Clock;
-use crate::functions::announce::{AnnounceStations, Announced, announce};
+use crate::functions::announce::{AnnounceStations, Announced, announce, announce_message};
 use crate::functions::load::{LoadStations, load_batch};
 use crate::functions::pull::{PullSource, PullStations, pull};
 use crate::functions::status::{StatusStations, status};
@@ -107,20 +107,30 @@ impl Routes {
         }))
     }
 
+    /// By a blob trigger, whose metadata hold the address, or by Event Grid's message in a queue, of whose invocation nothing
+    /// but the message counts.
     async fn announce(&self, invocation: &Invocation) -> InvocationAnswer {
-        let uri = match invocation.metadata_text("Uri") {
-            Ok(uri) => uri,
-            Err(fault) => return InvocationAnswer::failed(fault.to_string()),
+        let stations = self.announce_stations();
+        let (subject, announced) = match invocation.message(MESSAGE_BINDING) {
+            Some(message) => ("the queue message".to_owned(), announce_message(&message, &stations).await),
+            None => match invocation.metadata_text("Uri") {
+                Ok(uri) => {
+                    let announced = announce(&uri, &stations).await.map(|announced| vec![announced]);
+                    (uri, announced)
+                }
+                Err(fault) => return InvocationAnswer::failed(fault.to_string()),
+            },
         };
-        match announce(&uri, &self.announce_stations()).await {
-            Ok(Announced::Sent(landed)) => InvocationAnswer::done(json!({ "announced": landed.blob })),
-            Ok(Announced::DeadLettered) => InvocationAnswer::done(json!({ "dead_lettered": uri })),
-            Ok(Announced::Gone) => InvocationAnswer::done(json!({ "gone": uri })),
+        match announced {
+            Ok(announced) => InvocationAnswer::done(match &announced[..] {
+                [one] => what_became(one, &subject),
+                several => several.iter().map(|one| what_became(one, &subject)).collect(),
+            }),
             Err(fault) => match fault.disposition() {
                 Disposition::Retry => InvocationAnswer::failed(chain(&fault)),
                 Disposition::Reject => {
                     // The trigger would only bring it again: say it and let go. Sweep finds the blob if there is one.
-                    error!("announce refuses {uri}: {}", chain(&fault));
+                    error!("announce refuses {subject}: {}", chain(&fault));
                     InvocationAnswer::done(json!({ "refused": chain(&fault) }))
                 }
             },
@@ -243,5 +253,13 @@ impl Routes {
             hub: self.hub.as_ref(),
             clock: &self.clock,
         }
+    }
+}
+
+fn what_became(announced: &Announced, subject: &str) -> Value {
+    match announced {
+        Announced::Sent(landed) => json!({ "announced": landed.blob }),
+        Announced::DeadLettered => json!({ "dead_lettered": subject }),
+        Announced::Gone => json!({ "gone": subject }),
     }
 }

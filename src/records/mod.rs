@@ -2,6 +2,7 @@
 //! to explain. The ledger in the warehouse, never a record, decides whether work is done.
 
 pub mod attempts;
+pub mod blob_created;
 pub mod dead_letters;
 pub mod key;
 pub mod landed;

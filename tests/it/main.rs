@@ -24,4 +24,5 @@ mod streams;
 mod support;
 mod transcripts;
 mod two_handlers;
+mod variants;
 mod warehouse_conformance;
