@@ -144,6 +144,20 @@ async fn a_partition_without_a_checkpoint_begins_where_it_is_told() {
     assert_eq!(bodies(&bench.seen("/load")[0]), [json!("bGF0ZQ==")]);
 }
 
+/// The worst for a handler, and nothing that it can see but by the hub's incarnation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_checkpoint_is_taken_for_one_of_a_hub_that_was_made_anew() {
+    let bench = bench(json!({}), trigger(json!({}))).await;
+    bench.send("old").await;
+    bench.run_until_idle().await.unwrap();
+    bench.hub.delete("files").await.unwrap();
+    bench.send("swallowed").await;
+    bench.send("new").await;
+    bench.run_until_idle().await.unwrap();
+    let all: Vec<Value> = bench.seen("/load").iter().flat_map(bodies).collect();
+    assert_eq!(all, [json!("b2xk"), json!("bmV3")]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_consumer_group_gets_every_event_and_rivals_in_one_share_them() {
     let functions = [
