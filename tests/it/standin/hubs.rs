@@ -1,6 +1,6 @@
 //! Event Hubs triggers: which events come together, in which form, and where the checkpoint is.
 
-use chrono::Utc;
+use chrono::{SecondsFormat, Utc};
 
 use super::*;
 
@@ -136,7 +136,8 @@ async fn a_partition_without_a_checkpoint_begins_where_it_is_told() {
     bench.run_until_idle().await.unwrap();
     assert_eq!(bench.seen("/load").len(), 0);
 
-    let now = Utc::now().to_rfc3339();
+    // A journal's times are cut to the microsecond.
+    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     bench.send("late").await;
     let options = json!({"type": "fromEnqueuedTime", "enqueuedTimeUtc": now});
     bench.configure(event_hubs(json!({"initialOffsetOptions": options})));
