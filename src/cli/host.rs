@@ -142,7 +142,10 @@ impl HostRun {
         let (events_in, events) = mpsc::channel(256);
         let show = Show { detail: self.detail, lines: self.lines, containers: context.stations.containers.clone() };
         let showing = tokio::spawn(show.run(events));
-        let outcome = run_host(options, events_in, interrupted()).await;
+        let outcome = tokio::select! {
+            outcome = run_host(options, events_in, interrupted()) => outcome,
+            () = interrupted_twice() => bail!("interrupted again: the handler is killed, whatever it was at"),
+        };
         showing.await.context("what happens could not be shown")?;
         match outcome {
             Ok(()) => totals(&context, before, began.elapsed()).await,
@@ -168,6 +171,12 @@ async fn interrupted() {
         // Without the signal the host runs until it is killed, which it survives.
         std::future::pending::<()>().await;
     }
+}
+
+/// The first one asks the host to stop, which waits for what runs.
+async fn interrupted_twice() {
+    interrupted().await;
+    interrupted().await;
 }
 
 /// Prints what a run came to.

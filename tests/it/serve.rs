@@ -199,6 +199,31 @@ async fn a_blobs_address_is_announced_in_both_encodings_and_past_its_content() {
 }
 
 #[tokio::test]
+async fn a_queue_message_is_announced_by_what_it_says_whatever_the_metadata_say() {
+    let handler = Handler::start();
+    let landed = handler.landed().await;
+    let uri = format!("{}/{}", handler.landing_url().await, landed.blob);
+    let event = json!({ "eventType": "Microsoft.Storage.BlobCreated", "data": { "url": uri } }).to_string();
+    let forms = [json!(STANDARD.encode(&event)), json!(json!(event).to_string())];
+    for form in forms {
+        let forged = json!({ "Uri": "\"https://elsewhere/landing/flights/x.csv\"", "sys": sys("announce") });
+        let (status, answer) =
+            handler.post("announce", &json!({ "Data": { "message": form }, "Metadata": forged })).await;
+        assert_eq!((status, &answer["ReturnValue"]["announced"]), (StatusCode::OK, &json!(landed.blob)), "{answer}");
+    }
+    // What a retry would not mend is refused, and does not come again.
+    for (message, reason) in
+        [("hello", "not JSON"), (r#"{"eventType":"Microsoft.Storage.BlobCreated"}"#, "no `data.url`")]
+    {
+        let body =
+            json!({ "Data": { "message": STANDARD.encode(message) }, "Metadata": { "Uri": json!(uri).to_string() } });
+        let (status, answer) = handler.post("announce", &body).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(answer["ReturnValue"]["refused"].as_str().unwrap().contains(reason), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_elsewhere_is_refused_and_not_tried_again() {
     let handler = Handler::start();
     let (status, answer) =

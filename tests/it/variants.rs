@@ -39,6 +39,22 @@ fn files_announced_by_queue_count_exactly() {
 }
 
 #[test]
+fn a_message_that_kills_the_handler_comes_again() {
+    for point in ["announce.found", "announce.sent"] {
+        let place = place_with_flights();
+        let marker = place.path().join("struck");
+        let mut command = place.dev();
+        command.args(["--once", "--json", "--announce", "queue"]);
+        command.env("MILLRACE_FAULT_POINT", format!("{point}={}", marker.display()));
+        let output = command.output().unwrap();
+        assert!(marker.exists(), "{point} was never reached: {}", text(&output.stderr));
+        assert!(output.status.success(), "{point}: {}", text(&output.stderr));
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_same_summaries(&printed["summaries"], &truth(&all_texts()));
+    }
+}
+
+#[test]
 fn two_instances_count_exactly() {
     let place = place_with_flights();
     let output = once(&place, &["--instances", "2"]);

@@ -39,6 +39,28 @@ async fn a_host_that_drains_when_it_stops_checkpoints_what_ran() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_stops_leaves_the_retry_loop_and_the_next_one_counts_anew() {
+    let mut load = hub(9);
+    load["retry"]["delayInterval"] = json!("00:10:00");
+    let behaviour = json!({"/pull": nothing_pending(), "/load": [{"status": 500}, {}]});
+    let bench = Bench::new(json!({}), &[("pull", timer()), ("load", load)], behaviour).await;
+    bench.send("x").await;
+    let host = bench.start(Until::Stopped).quiet().await;
+    bench.until_seen("/load", 1).await;
+    let drained = async || host.get("/admin/host/drain/status").await.json::<Value>().await.unwrap();
+    while drained().await["outstandingRetries"] != 1 {
+        tokio::task::yield_now().await;
+    }
+    let events = host.stopped(|| ()).await;
+    let leaves =
+        |event: &HostEvent| matches!(event, HostEvent::Warning { message } if message.contains("exiting retry loop"));
+    assert!(events.iter().any(leaves));
+    bench.run_until_idle().await.unwrap();
+    let seen = bench.seen("/load");
+    assert_eq!((seen.len(), &seen[1].body["Metadata"]["RetryContext"]["RetryCount"]), (2, &json!(0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drained_host_takes_nothing_new_until_it_is_resumed() {
     let (bench, host, gate) = with_an_event_in_flight(&[]).await;
     let status = async || -> Value { host.get("/admin/host/drain/status").await.json().await.unwrap() };
