@@ -96,7 +96,7 @@ fn write_counts(text: &mut String, name: &str, files: &FileCounts, last: &str) {
         [files.at_source, files.staged, files.landed, files.loaded, files.waiting, files.dead, files.retracted];
     let _ = write!(text, "{name:<24}");
     for count in counts {
-        let _ = write!(text, " {:>9}", number(*count as u64));
+        let _ = write!(text, " {:>9}", number(count as u64));
     }
     let _ = writeln!(text, "  {last}");
 }
