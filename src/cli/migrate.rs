@@ -4,6 +4,8 @@ use clap::Args;
 
 use super::context::AppArguments;
 use super::wiring;
+use crate::functions::stream::StreamedFeeds;
+use crate::operations::stream_start::note_starts;
 
 /// Creates or upgrades the tables that pipeline.toml asks for; safe to run again
 #[derive(Args)]
@@ -23,9 +25,15 @@ pub async fn run(arguments: MigrateArguments) -> anyhow::Result<()> {
         println!("{}", context.stations.warehouse.schema_sql(&schema));
         return Ok(());
     }
-    let report = context.stations.warehouse.migrate(&schema).await?;
-    if report.changes.is_empty() {
+    let warehouse = context.stations.warehouse.as_ref();
+    let report = warehouse.migrate(&schema).await?;
+    let streams = StreamedFeeds::new(&context.pipeline)?;
+    let noted = note_starts(&streams, context.stations.hub_reader.as_ref(), warehouse, &wiring::clock()).await?;
+    if report.changes.is_empty() && noted == 0 {
         println!("nothing to do: the tables are as pipeline.toml asks");
+    }
+    if noted > 0 {
+        println!("{noted} partitions: what comes from now on counts, as `start = \"latest\"` asks");
     }
     for change in &report.changes {
         println!("{change}");

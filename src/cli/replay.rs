@@ -8,9 +8,12 @@ use futures::TryStreamExt;
 use super::context::{AppArguments, Context};
 use super::wiring;
 use super::words::{counted, shown};
+use crate::counting::Budget;
 use crate::functions::announce::{AnnounceStations, Announced, announce_blob};
-use crate::names::FeedName;
+use crate::functions::stream::StreamedFeeds;
+use crate::names::{BlobName, FeedName};
 use crate::operations::blob_glob::BlobGlob;
+use crate::operations::replay_quarantine::{Landed, ReplayStations, replay_quarantine};
 use crate::operations::retract::{Intent, RetractStations, restore};
 use crate::pipeline::{Pipeline, parse_time};
 use crate::records::{attempts, retracted};
@@ -31,7 +34,10 @@ pub struct ReplayArguments {
     /// Only blobs that landed since: 2026-01-31 or 2026-01-31T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<DateTime<Utc>>,
-    /// Say what would be announced, and announce nothing
+    /// Instead, land the events of the feed's stream that were bad and are good now, as files that are then counted
+    #[arg(long, conflicts_with_all = ["blob", "since"])]
+    quarantine: bool,
+    /// Say what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -46,6 +52,10 @@ pub async fn run(arguments: ReplayArguments) -> anyhow::Result<()> {
     let context = arguments.app.open().await?;
     let feed = FeedName::new(arguments.feed)?;
     feed_named(&feed, &context.pipeline)?;
+    if arguments.quarantine {
+        let intent = if arguments.dry_run { Intent::Tell } else { Intent::Do };
+        return replay_events(&feed, intent, &context).await;
+    }
     let glob = arguments.blob.as_deref().map(|text| BlobGlob::new(&feed, text)).transpose();
     let glob = glob.context("--blob is not a pattern")?;
 
@@ -76,6 +86,64 @@ pub async fn run(arguments: ReplayArguments) -> anyhow::Result<()> {
         println!("{}{note}", shown(facts.name.as_str()));
     }
     told.tell(&feed, arguments.dry_run)
+}
+
+/// Lands what is good now of the events in quarantine.
+async fn replay_events(feed: &FeedName, intent: Intent, context: &Context) -> anyhow::Result<()> {
+    let streams = StreamedFeeds::new(&context.pipeline)?;
+    let Some(streamed) = streams.get(feed) else {
+        bail!(
+            "feed `{feed}` has no [feed.stream]; bad rows of its files come back with a replay of the file once they are mended"
+        );
+    };
+    let containers = &context.stations.containers;
+    let stations = ReplayStations {
+        landing: &containers.landing,
+        quarantine: &containers.quarantine,
+        warehouse: context.stations.warehouse.as_ref(),
+        budget: &Budget::for_this_machine(),
+    };
+    let mut files = Vec::new();
+    replay_quarantine(streamed, intent, &stations, &mut |file| files.push(file)).await?;
+    let (mut landed, mut mended, mut bad) = (0, 0, 0);
+    for file in files {
+        bad += file.bad as u64;
+        if let Some((number, reason)) = &file.first_bad {
+            println!(
+                "{}: {}; the first is {number}: {reason}",
+                shown(&file.file),
+                counted(file.bad as u64, "event is bad still", "events are bad still")
+            );
+        }
+        match &file.landed {
+            Landed::Nothing => {}
+            Landed::Already(blob) => println!("{}: landed before", shown(blob.as_str())),
+            Landed::New(blob) => {
+                landed += 1;
+                mended += file.mended as u64;
+                println!("{}: {}", shown(blob.as_str()), counted(file.mended as u64, "event", "events"));
+                if intent == Intent::Do {
+                    announce_by_name(blob, context).await?;
+                }
+            }
+        }
+    }
+    let done = if intent == Intent::Tell { "would land; nothing was changed" } else { "landed" };
+    println!(
+        "{} of {} {done}; {} in quarantine",
+        counted(mended, "event", "events"),
+        counted(landed, "file", "files"),
+        counted(bad, "event stays", "events stay")
+    );
+    Ok(())
+}
+
+/// The trigger finds it too; where it is slow or switched off, this does not wait for it.
+async fn announce_by_name(blob: &BlobName, context: &Context) -> anyhow::Result<()> {
+    match context.stations.containers.landing.head(blob).await? {
+        Some(facts) => announce_again(&facts, context).await,
+        None => bail!("{blob} went from landing just now"),
+    }
 }
 
 /// What a replay came to.

@@ -15,6 +15,7 @@ use crate::app;
 use crate::counting::Budget;
 use crate::faults;
 use crate::functions::load::{Feeds, LoadStations};
+use crate::functions::stream::{PositionsWritten, StreamedFeeds};
 use crate::handler::routes::Routes;
 use crate::handler::{parent, server};
 use crate::pipeline::Pipeline;
@@ -71,6 +72,9 @@ async fn routes(settings: &Settings) -> anyhow::Result<Routes> {
         pull_sources: wiring::pull_sources(&pipeline, settings)?,
         pull: stations.pull(),
         hub: stations.hub.clone(),
+        hub_reader: stations.hub_reader.clone(),
+        streams: StreamedFeeds::new(&pipeline)?,
+        positions_written: PositionsWritten::default(),
         share: stations.share.clone(),
         load,
         clock,

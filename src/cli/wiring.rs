@@ -8,8 +8,8 @@ use crate::pipeline::{Feed, Login, Pipeline, SecretReference, SftpSource};
 use crate::secret::Secret;
 use crate::settings::{EMBEDDED_SFTP, EmbeddedSftp, Settings, SettingsError};
 use crate::stations::containers::Containers;
-use crate::stations::hub::HubSender;
 use crate::stations::hub::journal::JournalHub;
+use crate::stations::hub::{HubReader, HubSender};
 use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
 use crate::stations::share::{DirectoryShare, Share};
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
@@ -20,6 +20,7 @@ pub struct Stations {
     pub containers: Containers,
     pub share: Arc<dyn Share>,
     pub hub: Arc<dyn HubSender>,
+    pub hub_reader: Arc<dyn HubReader>,
     pub warehouse: Arc<dyn Warehouse>,
 }
 
@@ -33,7 +34,8 @@ impl Stations {
         Ok(Stations {
             containers,
             share: Arc::new(share),
-            hub: Arc::new(hub),
+            hub: Arc::new(hub.clone()),
+            hub_reader: Arc::new(hub),
             warehouse: Arc::new(SqliteWarehouse::new(ends.warehouse)),
         })
     }

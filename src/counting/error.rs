@@ -30,6 +30,8 @@ pub enum CountError {
     Parquet(ParquetError),
     #[error("the file has columns that the contract does not name: {}", .columns.join(", "))]
     UnknownColumns { columns: Vec<String> },
+    #[error("the event has keys that the contract does not name: {}", .keys.join(", "))]
+    UnknownEventKeys { keys: Vec<String> },
     #[error("{}", too_many(*.rejected, *.read, *.limit, .first))]
     TooManyBadRows { rejected: u64, read: u64, limit: f64, first: Option<FirstBadRow>, quarantine: Option<String> },
     #[error(transparent)]
@@ -83,6 +85,9 @@ impl CountError {
             CountError::Ndjson(_) => "ask the sender for one JSON object a line",
             CountError::Csv(CsvError::Header(_)) | CountError::UnknownColumns { .. } => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"
+            }
+            CountError::UnknownEventKeys { .. } => {
+                "correct what sends it, or [feed.columns] in pipeline.toml, then `millrace replay FEED --quarantine`"
             }
             CountError::Parquet(ParquetError::Missing { .. } | ParquetError::Misfits(_)) => {
                 "correct the file, or [feed.columns] in pipeline.toml, then run `millrace migrate` and retry the dead letter"

@@ -7,12 +7,14 @@
 //! ```
 //!
 //! The workers and the memory for chunks are the process's: all loads share them, by the [`Budget`]. What a load holds
-//! beside its chunks is a few ranges, one row for each group, and for a curated file one row group. It knows nothing of the ledger: what is counted here counts only once `load` commits it.
+//! beside its chunks is a few ranges, one row for each group, and for a curated file one row group. Events of a stream take a
+//! way of their own, [`events`]. It knows nothing of the ledger: what is counted here counts only once `load` commits it.
 
 mod budget;
 mod curated;
 mod decoder;
 mod error;
+pub mod events;
 mod fetch;
 mod jobs;
 mod parquet;
@@ -67,6 +69,13 @@ impl FeedCounter {
         let summariser = Summariser::new(&needed, &feed.rules, &plans, feed.name.as_str())
             .map_err(|source| CountError::Plan { feed: feed.name.clone(), source: Box::new(source) })?;
         Ok(FeedCounter { feed: feed.clone(), plans, needed, summariser: Arc::new(summariser) })
+    }
+
+    /// For files of events, which are NDJSON whatever this feed's files are.
+    pub fn of_events(&self) -> Self {
+        let mut counter = self.clone();
+        counter.feed.format = Format::Ndjson;
+        counter
     }
 
     fn empty_parts(&self) -> Vec<Part> {

@@ -21,19 +21,16 @@ pub fn count_chunk(
         Work::Text(bytes, decoder) => (decoder.decode(bytes), Some(decoder)),
         Work::Decoded(chunk) => (chunk, None),
     };
-    let summary = counter.summariser.summarise(&chunk)?;
-    for (total, part) in totals.iter_mut().zip(summary.parts) {
-        total.merge(part)?;
-    }
-    let positions = positions_of(&summary.rejected, &chunk);
+    let rejected = add_chunk(counter, &chunk, totals)?;
+    let positions = positions_of(&rejected, &chunk);
     let counts = counter.feed.curated.then(|| {
         let mut counts = vec![true; chunk.good_row_count()];
         positions.iter().for_each(|position| counts[*position] = false);
         counts
     });
     let raws = match decoder {
-        Some(decoder) if !summary.rejected.is_empty() => {
-            let rows: Vec<u32> = summary.rejected.iter().map(|rejected| rejected.row).collect();
+        Some(decoder) if !rejected.is_empty() => {
+            let rows: Vec<u32> = rejected.iter().map(|rejected| rejected.row).collect();
             decoder.raw_rows(&chunk.bytes, &rows)
         }
         _ => positions.iter().map(|at| chunk.row_as_json(&counter.needed, *at).into_bytes()).collect(),
@@ -42,8 +39,8 @@ pub fn count_chunk(
     // The good rows stay in the chunk, and alone are its rows from here on.
     chunk.row_count = chunk.good_row_count() as u32;
     let mut bad = std::mem::take(&mut chunk.bad);
-    if !summary.rejected.is_empty() {
-        bad.extend(summary.rejected.into_iter().zip(raws).map(|(rejected, raw)| BadRow {
+    if !rejected.is_empty() {
+        bad.extend(rejected.into_iter().zip(raws).map(|(rejected, raw)| BadRow {
             row: rejected.row,
             raw,
             reason: rejected.reason,
@@ -58,6 +55,19 @@ pub fn count_chunk(
         rows: counts.map(|counts| (chunk, counts)),
         memory,
     })
+}
+
+/// Adds what a decoded chunk counts to the totals. Returns the rows that count in no summary.
+pub fn add_chunk(
+    counter: &FeedCounter,
+    chunk: &DecodedChunk,
+    totals: &mut [Part],
+) -> Result<Vec<RejectedRow>, CountError> {
+    let summary = counter.summariser.summarise(chunk)?;
+    for (total, part) in totals.iter_mut().zip(summary.parts) {
+        total.merge(part)?;
+    }
+    Ok(summary.rejected)
 }
 
 /// Where the rejected rows stand in the chunk's columns, which the undecoded ones do not.

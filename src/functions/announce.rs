@@ -10,10 +10,11 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::faults;
 use crate::names::BlobName;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Feed, Format, Pipeline};
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::landed::{FILES_HUB, LandedFile};
 use crate::records::pulled::{self, PulledError};
+use crate::records::quarantined_events;
 use crate::stations::Disposition;
 use crate::stations::containers::{BlobFacts, Container, ContainerError};
 use crate::stations::hub::{HubError, HubSender};
@@ -87,7 +88,7 @@ pub async fn announce_blob(facts: &BlobFacts, at: &AnnounceStations<'_>) -> Resu
         etag: facts.etag.clone(),
         size_bytes: facts.size_bytes,
         sha256: pulled::of_blob(at.state, &facts.name, &facts.etag).await?.map(|pulled| pulled.sha256),
-        format: feed.format.name().to_owned(),
+        format: format_of(&facts.name, feed).to_owned(),
         compression: Compression::of_name(facts.name.as_str()).name().to_owned(),
     };
     let body = landed.encode(at.landing.url(), at.clock.now());
@@ -96,6 +97,10 @@ pub async fn announce_blob(facts: &BlobFacts, at: &AnnounceStations<'_>) -> Resu
     faults::point("announce.sent");
     info!("announced {}", facts.name);
     Ok(Announced::Sent(landed))
+}
+
+fn format_of(blob: &BlobName, feed: &Feed) -> &'static str {
+    if quarantined_events::is_landed(blob) { Format::Ndjson.name() } else { feed.format.name() }
 }
 
 /// The blob that a trigger's address means. The host writes the address percent-encoded.

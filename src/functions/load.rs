@@ -26,6 +26,7 @@ use crate::pipeline::Pipeline;
 use crate::records::attempts::{self, Permission, Worker};
 use crate::records::landed::LandedFile;
 use crate::records::loaded;
+use crate::records::quarantined_events;
 use crate::stations::Disposition;
 use crate::stations::containers::{Container, ContainerError, Containers};
 use crate::stations::warehouse::{
@@ -55,7 +56,20 @@ pub struct LoadStations {
 
 /// How to count each feed, and what its declaration means.
 pub struct Feeds {
-    feeds: HashMap<FeedName, (FeedCounter, FeedMeaning)>,
+    feeds: HashMap<FeedName, LoadedFeed>,
+}
+
+struct LoadedFeed {
+    meaning: FeedMeaning,
+    files: FeedCounter,
+    /// For events that were bad and are good now.
+    replayed_events: FeedCounter,
+}
+
+impl LoadedFeed {
+    fn counter(&self, blob: &BlobName) -> &FeedCounter {
+        if quarantined_events::is_landed(blob) { &self.replayed_events } else { &self.files }
+    }
 }
 
 impl Feeds {
@@ -63,7 +77,9 @@ impl Feeds {
         let mut feeds = HashMap::new();
         for feed in &pipeline.feeds {
             let meaning = FeedMeaning { feed: feed.name.clone(), fingerprint: pipeline.fingerprint(&feed.name) };
-            feeds.insert(feed.name.clone(), (FeedCounter::new(pipeline, feed)?, meaning));
+            let files = FeedCounter::new(pipeline, feed)?;
+            let replayed_events = files.of_events();
+            feeds.insert(feed.name.clone(), LoadedFeed { meaning, files, replayed_events });
         }
         Ok(Feeds { feeds })
     }
@@ -190,7 +206,7 @@ pub async fn load(message: &[u8], at: &LoadStations) -> Result<Loaded, LoadError
 /// One version of one file, from its blob to the committed summaries.
 async fn load_version(landed: &LandedFile, at: &LoadStations) -> Result<Loaded, Failure> {
     let unit = FileUnit { feed: landed.feed.clone(), blob: landed.blob.clone() };
-    let Some((counter, meaning)) = at.feeds.feeds.get(&landed.feed) else {
+    let Some(feed) = at.feeds.feeds.get(&landed.feed) else {
         return Err(Failure::Reject(Rejection::no_such_feed(landed)));
     };
     let Some(facts) = at.containers.landing.head(&landed.blob).await? else {
@@ -200,7 +216,7 @@ async fn load_version(landed: &LandedFile, at: &LoadStations) -> Result<Loaded, 
         info!("{} has a newer version, which has its own message", unit.blob);
         return Ok(Loaded::Superseded);
     }
-    let generation = at.warehouse.generation(meaning).await?;
+    let generation = at.warehouse.generation(&feed.meaning).await?;
     if let Some(record) = at.warehouse.unit(&unit).await?.filter(|record| record.etag == landed.etag) {
         if record.retracted_at.is_some() {
             return retracted(&unit, &landed.etag, at).await;
@@ -213,7 +229,7 @@ async fn load_version(landed: &LandedFile, at: &LoadStations) -> Result<Loaded, 
 
     let load_id = uuid::Uuid::new_v4().simple().to_string();
     let blob = LandedBlob { blob: unit.blob.clone(), etag: landed.etag.clone(), size_bytes: facts.size_bytes };
-    let counted = match count(counter, &at.containers, &blob, &load_id, &at.budget).await {
+    let counted = match count(feed.counter(&unit.blob), &at.containers, &blob, &load_id, &at.budget).await {
         Ok(counted) => counted,
         Err(CountError::Container(ContainerError::Superseded { .. })) => return Ok(Loaded::Superseded),
         Err(CountError::Container(ContainerError::Gone { .. })) => return gone(&unit, &landed.etag, at).await,

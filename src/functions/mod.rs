@@ -4,4 +4,5 @@ pub mod announce;
 pub mod load;
 pub mod pull;
 pub mod status;
+pub mod stream;
 pub mod sweep;

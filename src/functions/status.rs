@@ -6,6 +6,7 @@
 mod gather;
 mod html;
 mod sources;
+mod streams;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -197,15 +198,10 @@ pub async fn status(at: &StatusStations<'_>) -> Result<StatusReport, StatusError
     Ok(StatusReport {
         at: at.clock.now(),
         feeds,
-        streams: stream_statuses(),
+        streams: streams::stream_statuses(at).await?,
         dead_letter_count: dead_letters::count(at.state).await?,
         dead_letters: letters.into_iter().map(|letter| LetterOnPage { id: letter.id(), letter }).collect(),
     })
-}
-
-/// No function carries a stream yet.
-fn stream_statuses() -> Vec<StreamStatus> {
-    Vec::new()
 }
 
 impl SourceStatus {

@@ -10,6 +10,7 @@ mod ages;
 mod check;
 mod landing;
 mod leftovers;
+pub mod tails;
 mod tally;
 #[cfg(test)]
 mod testing;

@@ -9,6 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+mod event_batch;
+
+pub use event_batch::{BatchEvent, EventBatch};
+
 /// One invocation as it came from the host.
 #[derive(Clone, Debug, Default)]
 pub struct Invocation {
@@ -52,10 +56,9 @@ impl Invocation {
 
     /// A metadata value that is text, whether it came plain or as JSON inside a string.
     pub fn metadata_text(&self, key: &'static str) -> Result<String, EnvelopeError> {
-        let missing = || EnvelopeError::MissingMetadata { function: self.function.clone(), key };
-        match decode(self.metadata.get(key).ok_or_else(missing)?) {
-            Value::String(text) => Ok(text),
-            _ => Err(missing()),
+        match self.metadata.get(key).map(decode) {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(self.missing_metadata(key)),
         }
     }
 
@@ -69,14 +72,22 @@ impl Invocation {
 
     /// The decoded value of an input binding.
     pub fn binding(&self, binding: &str) -> Result<Value, EnvelopeError> {
-        self.data.get(binding).map(decode).ok_or_else(|| EnvelopeError::MissingBinding {
+        self.data.get(binding).map(decode).ok_or_else(|| self.missing_binding(binding))
+    }
+
+    fn missing_binding(&self, binding: &str) -> EnvelopeError {
+        EnvelopeError::MissingBinding {
             function: self.function.clone(),
             binding: binding.to_owned(),
             present: self.data.keys().cloned().collect(),
-        })
+        }
     }
 
-    /// The bodies of an Event Hubs batch, in order. Right for `dataType` binary (base64), string and none, and for
+    fn missing_metadata(&self, key: &'static str) -> EnvelopeError {
+        EnvelopeError::MissingMetadata { function: self.function.clone(), key }
+    }
+
+    /// The bodies of an Event Hubs batch of our own messages, in order. Right for `dataType` binary (base64), string and none, and for
     /// cardinality one.
     pub fn events(&self, binding: &str) -> Result<Vec<Vec<u8>>, EnvelopeError> {
         match self.binding(binding)? {

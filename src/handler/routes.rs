@@ -11,18 +11,21 @@ use tracing::error;
 
 use super::answer::{HttpAnswer, InvocationAnswer};
 use super::envelope::Invocation;
-use super::limits::{ADDRESS_BODY, BATCH_BODY, Limits, SMALL_BODY};
+use super::limits::{ADDRESS_BODY, BATCH_BODY, Limits, SMALL_BODY, STREAM_BODY};
 use super::status_page::StatusRequest;
 use super::{ForwardedRequest, Functions};
+use crate::app::{EVENTS_BINDING, STREAM_PREFIX};
 use crate::clock::Clock;
 use crate::functions::announce::{AnnounceStations, Announced, announce};
 use crate::functions::load::{LoadStations, load_batch};
 use crate::functions::pull::{PullSource, PullStations, pull};
 use crate::functions::status::{StatusStations, status};
+use crate::functions::stream::{PositionsWritten, StreamBatch, StreamStations, StreamedFeeds, stream};
 use crate::functions::sweep::{SweepStations, sweep};
+use crate::names::FeedName;
 use crate::pipeline::Pipeline;
 use crate::stations::Disposition;
-use crate::stations::hub::HubSender;
+use crate::stations::hub::{HubEvent, HubReader, HubSender};
 use crate::stations::share::Share;
 use crate::telemetry::chain;
 
@@ -32,6 +35,9 @@ pub struct Routes {
     pub pull_sources: Vec<PullSource>,
     pub pull: PullStations,
     pub hub: Arc<dyn HubSender>,
+    pub hub_reader: Arc<dyn HubReader>,
+    pub streams: StreamedFeeds,
+    pub positions_written: PositionsWritten,
     pub share: Arc<dyn Share>,
     pub load: LoadStations,
     pub clock: Clock,
@@ -49,6 +55,8 @@ impl Functions for Routes {
             "announce" => limits(ADDRESS_BODY, 8),
             "load" => limits(BATCH_BODY, 4),
             "status" => limits(SMALL_BODY, 2),
+            // A function for each streamed feed, and for each of its partitions an invocation at a time.
+            function if function.starts_with(STREAM_PREFIX) => limits(STREAM_BODY, 32),
             _ => None,
         }
     }
@@ -60,6 +68,7 @@ impl Functions for Routes {
             "load" => self.load(&invocation).await,
             "sweep" => self.sweep().await,
             "status" => self.status_in_envelope(&invocation).await,
+            function if function.starts_with(STREAM_PREFIX) => self.stream(&invocation).await,
             other => InvocationAnswer::failed(format!("this handler has no function `{other}`")),
         }
     }
@@ -115,11 +124,43 @@ impl Routes {
     }
 
     async fn load(&self, invocation: &Invocation) -> InvocationAnswer {
-        let messages = match invocation.events("events") {
+        let messages = match invocation.events(EVENTS_BINDING) {
             Ok(messages) => messages,
             Err(fault) => return InvocationAnswer::failed(fault.to_string()),
         };
         match load_batch(&messages, &self.load).await {
+            Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
+            Err(fault) => InvocationAnswer::failed(chain(&fault)),
+        }
+    }
+
+    async fn stream(&self, invocation: &Invocation) -> InvocationAnswer {
+        let named = invocation.function.strip_prefix(STREAM_PREFIX).and_then(|feed| FeedName::new(feed).ok());
+        let Some(feed) = named.and_then(|feed| self.streams.get(&feed)) else {
+            let reason = "pipeline.toml has no [feed.stream] for it: `millrace check` says what fits together";
+            return InvocationAnswer::failed(format!("function `{}` cannot run: {reason}", invocation.function));
+        };
+        let batch = match invocation.event_batch(EVENTS_BINDING) {
+            Ok(batch) => batch,
+            Err(fault) => return InvocationAnswer::failed(fault.to_string()),
+        };
+        let events = batch.events.into_iter().map(|event| HubEvent {
+            sequence_number: event.sequence_number,
+            enqueued_at: event.enqueued_at,
+            body: event.body,
+        });
+        let batch = StreamBatch { hub: batch.hub, partition: batch.partition, events: events.collect() };
+        let stations = StreamStations {
+            feed,
+            hub: self.hub_reader.as_ref(),
+            warehouse: self.load.warehouse.as_ref(),
+            quarantine: &self.load.containers.quarantine,
+            state: &self.load.containers.state,
+            budget: &self.load.budget,
+            clock: &self.clock,
+            written: &self.positions_written,
+        };
+        match stream(batch, &stations).boxed().await {
             Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
             Err(fault) => InvocationAnswer::failed(chain(&fault)),
         }

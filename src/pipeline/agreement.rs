@@ -1,5 +1,5 @@
-//! What several entries of the file say together: tables that several summaries write, directories that several feeds
-//! read.
+//! What several entries of the file say together: tables that several summaries write, directories and hubs that several
+//! feeds read.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,8 +8,9 @@ use millrace_frames::plan::{KeyType, Merge, SummaryColumn, SummaryPlan, SummaryR
 use super::faults::Report;
 use super::feed::DeclaredFeed;
 use super::meaning::key_type_text;
+use super::stream::same_name;
 use super::summary::DeclaredSummary;
-use super::{After, Folders, SftpSource};
+use super::{After, Folders, SftpSource, StreamSource};
 
 /// SQL Server's longest key of a nonclustered index is 1,700 bytes
 /// (<https://learn.microsoft.com/sql/sql-server/maximum-capacity-specifications-for-sql-server>).
@@ -145,4 +146,33 @@ fn reads_below(upper: &SftpSource, lower: &SftpSource) -> bool {
     let top = upper.url.directory.trim_end_matches('/');
     let is_below = lower.url.directory.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
     upper.folders == Folders::Read && is_below
+}
+
+/// Several feeds may stream one hub, each through groups of its own: of two readers in one group, each would have the
+/// other's partitions taken away.
+pub(super) fn check_streams(report: &Report<'_>, feeds: &[DeclaredFeed]) {
+    let mut earlier: Vec<(&DeclaredFeed, &StreamSource)> = Vec::new();
+    for feed in feeds {
+        let Some(declared) = &feed.stream else { continue };
+        let stream = &declared.stream;
+        for (rival, other) in earlier.iter().filter(|(_, other)| same_name(&other.hub, &stream.hub)) {
+            for (key, group) in shared_groups(stream, other) {
+                let problem = format!(
+                    "it reads hub `{}` through the consumer group `{group}`, and so does feed `{}`: each would take the \
+                     other's partitions",
+                    stream.hub, rival.name
+                );
+                let remedy = format!("give the hub another consumer group, and write its name as `{key}`");
+                report.fault(declared.line, &format!("feed `{}`, stream", feed.name), problem, remedy);
+            }
+        }
+        earlier.push((feed, stream));
+    }
+}
+
+/// The groups through which both read, and under which key the first has them.
+fn shared_groups<'s>(one: &'s StreamSource, other: &StreamSource) -> Vec<(&'static str, &'s str)> {
+    let groups = [("consumer_group", one.consumer_group.as_str()), ("repair_group", one.repair_group.as_str())];
+    let is_shared = |group: &str| same_name(group, &other.consumer_group) || same_name(group, &other.repair_group);
+    groups.into_iter().filter(|(_, group)| is_shared(group)).collect()
 }

@@ -12,7 +12,7 @@ use super::column_types::column_type;
 use super::identifiers::{IDENTIFIER_RULE, is_identifier};
 use super::section::{Found, Keys, Section, Unopened, kind};
 
-const COLUMN_KEYS: Keys = Keys { known: &["type", "from", "required", "format"], later: &[] };
+const COLUMN_KEYS: Keys = &["type", "from", "required", "format"];
 
 /// How a feed's files name their columns. What a column may say depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn column(
         }
         DeValue::Table(table) => {
             let unopened = Unopened { table, line: value.line };
-            described_column(&Section::open(report, unopened, place.to_owned(), &COLUMN_KEYS), naming, name.value)
+            described_column(&Section::open(report, unopened, place.to_owned(), COLUMN_KEYS), naming, name.value)
         }
         other => {
             let problem = format!("a type must stand here, but {} does", kind(other));

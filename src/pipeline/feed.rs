@@ -5,36 +5,34 @@ use std::collections::HashMap;
 use super::columns::{Contract, Naming, contract};
 use super::faults::{Report, did_you_mean};
 use super::format::{file_format, format};
-use super::later;
 use super::rule::rules;
 use super::section::{Keys, Section, Unopened};
 use super::sftp::sources;
+use super::stream::{DeclaredStream, stream};
 use super::values::value_rules;
 use super::{Feed, UnknownColumns};
 use crate::names::FeedName;
 
-const FEED_KEYS: Keys = Keys {
-    known: &[
-        "name",
-        "format",
-        "encoding",
-        "header",
-        "skip_rows",
-        "skip_footer",
-        "delimiter",
-        "quote",
-        "decimal_separator",
-        "null_values",
-        "timezone",
-        "max_reject_ratio",
-        "unknown_columns",
-        "curated",
-        "columns",
-        "rule",
-        "sftp",
-    ],
-    later: later::FEED,
-};
+const FEED_KEYS: Keys = &[
+    "name",
+    "format",
+    "encoding",
+    "header",
+    "skip_rows",
+    "skip_footer",
+    "delimiter",
+    "quote",
+    "decimal_separator",
+    "null_values",
+    "timezone",
+    "max_reject_ratio",
+    "unknown_columns",
+    "curated",
+    "columns",
+    "rule",
+    "sftp",
+    "stream",
+];
 
 /// A feed as far as it could be read.
 pub(super) struct DeclaredFeed {
@@ -42,6 +40,8 @@ pub(super) struct DeclaredFeed {
     pub name: String,
     pub line: usize,
     pub contract: Contract,
+    /// `None` if there is none, or anything is wrong with it.
+    pub stream: Option<DeclaredStream>,
     /// `None` if anything is wrong with it.
     pub feed: Option<Feed>,
 }
@@ -72,7 +72,7 @@ fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> Declare
     let untitled = Section { report, table: unopened.table, line: unopened.line, place: feed_number(position) };
     let written_name = untitled.required_text("name", "name = \"flights\"");
     let place = written_name.map_or_else(|| feed_number(position), |name| format!("feed `{}`", name.value));
-    let section = Section::open(report, unopened, place, &FEED_KEYS);
+    let section = Section::open(report, unopened, place, FEED_KEYS);
 
     let name = written_name.and_then(|written| feed_name(&section, written.value, written.line));
     let file_format = file_format(&section);
@@ -85,6 +85,7 @@ fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> Declare
     let contract = contract(&section, naming);
     let rules = rules(&section, written_name.map_or("", |name| name.value), &contract);
     let sources = sources(&section);
+    let stream = stream(&section);
 
     let clean = report.count() == faults_before;
     let feed = match (name, format, &contract.columns) {
@@ -98,11 +99,12 @@ fn feed(report: &Report<'_>, unopened: Unopened<'_>, position: usize) -> Declare
             unknown_columns,
             curated,
             sources,
+            stream: stream.as_ref().map(|declared| declared.stream.clone()),
         }),
         _ => None,
     };
     let name = written_name.map_or("", |name| name.value).to_owned();
-    DeclaredFeed { name, line: unopened.line, contract, feed }
+    DeclaredFeed { name, line: unopened.line, contract, stream, feed }
 }
 
 fn feed_number(position: usize) -> String {

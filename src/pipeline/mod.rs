@@ -10,13 +10,13 @@ mod faults;
 mod feed;
 mod format;
 mod identifiers;
-mod later;
 mod meaning;
 mod rule;
 mod section;
 mod sftp;
 mod sftp_globs;
 mod sftp_login;
+mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -41,7 +41,7 @@ use self::section::{Keys, Section, Unopened};
 pub(crate) use self::times::parse_time;
 use crate::names::{FeedName, SourceName};
 
-const ROOT_KEYS: Keys = Keys { known: &["feed", "summary"], later: &[] };
+const ROOT_KEYS: Keys = &["feed", "summary"];
 
 /// A pipeline.toml without faults.
 #[derive(Clone, Debug)]
@@ -65,6 +65,28 @@ pub struct Feed {
     /// Whether the typed rows are kept as Parquet.
     pub curated: bool,
     pub sources: Vec<SftpSource>,
+    /// Where the same rows come from as raw JSON events.
+    pub stream: Option<StreamSource>,
+}
+
+/// `[feed.stream]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSource {
+    pub hub: String,
+    /// The host's own processor reads through this one.
+    pub consumer_group: String,
+    /// Gaps are repaired through this one: a second reader in the host's group would be refused or evict it.
+    pub repair_group: String,
+    pub start: StreamStart,
+}
+
+/// Where a stream's partitions begin to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamStart {
+    /// With the earliest event that the hub still has.
+    Earliest,
+    /// With what comes after `millrace migrate` first saw the stream.
+    Latest,
 }
 
 #[derive(Clone, Debug)]
@@ -207,10 +229,11 @@ fn checked(report: &Report<'_>, text: &str) -> Pipeline {
         return Pipeline { feeds: Vec::new(), summaries: Vec::new() };
     }
     let unopened = Unopened { table: document.get_ref(), line: 1 };
-    let root = Section::open(report, unopened, String::new(), &ROOT_KEYS);
+    let root = Section::open(report, unopened, String::new(), ROOT_KEYS);
     let feeds = feed::feeds(&root);
     let summaries = summary::summaries(&root, &feeds);
     agreement::check_sources(report, &feeds);
+    agreement::check_streams(report, &feeds);
     agreement::check_tables(report, &summaries);
     Pipeline {
         feeds: feeds.into_iter().filter_map(|declared| declared.feed).collect(),

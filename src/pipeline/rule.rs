@@ -9,7 +9,7 @@ use super::columns::Contract;
 use super::section::{Keys, Section};
 use super::summary::{RowScope, SqlText, checked_expression};
 
-const RULE_KEYS: Keys = Keys { known: &["name", "sql"], later: &[] };
+const RULE_KEYS: Keys = &["name", "sql"];
 
 /// The rules without faults; their SQL is normalised, so that comments and blanks mean nothing.
 pub(super) fn rules(feed: &Section<'_>, feed_name: &str, contract: &Contract) -> Vec<Rule> {
@@ -27,7 +27,7 @@ pub(super) fn rules(feed: &Section<'_>, feed_name: &str, contract: &Contract) ->
             Some(name) => format!("{}, rule `{}`", feed.place, name.value),
             None => untitled.place,
         };
-        let section = Section::open(feed.report, table, place, &RULE_KEYS);
+        let section = Section::open(feed.report, table, place, RULE_KEYS);
         if let Some(name) = name.filter(|name| name.value.is_empty()) {
             section.fault(name.line, "`name` is empty, and bad rows are told by it", "say what the rule is about");
         } else if let Some(name) = name.filter(|name| !names.insert(name.value)) {

@@ -1,5 +1,5 @@
-//! One table of the file while it is read: typed access to its keys, each with its line. Keys that nobody knows, and
-//! keys that only a later version knows, are reported when the table is opened.
+//! One table of the file while it is read: typed access to its keys, each with its line. Keys that nobody knows are
+//! reported when the table is opened.
 
 use chrono::{DateTime, Utc};
 use toml::Spanned;
@@ -9,11 +9,7 @@ use super::faults::{Report, did_you_mean, listed};
 use super::times::parse_time;
 
 /// What may stand in a table.
-pub(super) struct Keys {
-    pub known: &'static [&'static str],
-    /// Known to a later version.
-    pub later: &'static [&'static str],
-}
+pub(super) type Keys = &'static [&'static str];
 
 pub(super) struct Section<'a> {
     pub report: &'a Report<'a>,
@@ -38,26 +34,21 @@ pub(super) struct Unopened<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub fn open(report: &'a Report<'a>, unopened: Unopened<'a>, place: String, keys: &Keys) -> Self {
+    pub fn open(report: &'a Report<'a>, unopened: Unopened<'a>, place: String, keys: Keys) -> Self {
         let section = Section { report, table: unopened.table, line: unopened.line, place };
         for key in unopened.table.keys() {
             let name = key.get_ref().as_ref();
             let line = report.line(key.span().start);
-            if keys.known.contains(&name) {
-                continue;
-            }
-            if keys.later.contains(&name) {
-                section.fault(line, format!("`{name}` is not supported by this version yet"), "leave it out");
-            } else {
+            if !keys.contains(&name) {
                 section.unknown_key(name, line, keys);
             }
         }
         section
     }
 
-    fn unknown_key(&self, name: &str, line: usize, keys: &Keys) {
-        let candidates = || keys.known.iter().chain(keys.later).copied();
-        let remedy = did_you_mean(name, candidates(), || format!("known here: {}", listed(keys.known.iter().copied())));
+    fn unknown_key(&self, name: &str, line: usize, keys: Keys) {
+        let known = || keys.iter().copied();
+        let remedy = did_you_mean(name, known(), || format!("known here: {}", listed(known())));
         self.report.fault(line, &self.place, format!("unknown key `{name}`"), remedy);
     }
 

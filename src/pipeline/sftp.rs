@@ -12,25 +12,22 @@ use super::sftp_login::{login, sftp_url};
 use super::{After, Folders, SftpSource, SftpUrl};
 use crate::names::SourceName;
 
-const SFTP_KEYS: Keys = Keys {
-    known: &[
-        "name",
-        "url",
-        "host_key",
-        "private_key",
-        "password",
-        "passphrase",
-        "include",
-        "exclude",
-        "recursive",
-        "newer_than",
-        "settle",
-        "done_marker",
-        "after",
-        "parallel",
-    ],
-    later: &[],
-};
+const SFTP_KEYS: Keys = &[
+    "name",
+    "url",
+    "host_key",
+    "private_key",
+    "password",
+    "passphrase",
+    "include",
+    "exclude",
+    "recursive",
+    "newer_than",
+    "settle",
+    "done_marker",
+    "after",
+    "parallel",
+];
 
 const DEFAULT_SETTLE: Duration = Duration::from_secs(30);
 const LONGEST_SETTLE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -52,7 +49,7 @@ pub(super) fn sources(feed: &Section<'_>) -> Vec<SftpSource> {
             None if alone => format!("{}, sftp source", feed.place),
             None => format!("{}, sftp source number {}", feed.place, position + 1),
         };
-        let section = Section::open(feed.report, *table, place, &SFTP_KEYS);
+        let section = Section::open(feed.report, *table, place, SFTP_KEYS);
         if !alone && !section.has("name") {
             section.fault(
                 table.line,

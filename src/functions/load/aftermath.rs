@@ -78,7 +78,7 @@ pub async fn note_new_columns(unit: &FileUnit, counted: &Counted, at: &LoadStati
     let seen = NewColumns {
         feed: unit.feed.clone(),
         columns: counted.unknown_columns.clone(),
-        blob: unit.blob.clone(),
+        blob: Some(unit.blob.clone()),
         seen_at: at.clock.now(),
     };
     new_columns::note(&at.containers.state, &seen).await

@@ -10,7 +10,7 @@ use crate::functions::load::marker_of;
 use crate::names::BlobName;
 use crate::records::load_files::{self, LoadFile};
 use crate::records::sweep_position::{self, LeftoversPosition};
-use crate::records::{dead_letters, loaded, retracted};
+use crate::records::{dead_letters, loaded, quarantined_events, retracted};
 use crate::stations::containers::BlobFacts;
 use crate::stations::warehouse::FileUnit;
 
@@ -37,7 +37,9 @@ pub async fn remove(at: &SweepStations<'_>, now: DateTime<Utc>) -> Result<usize,
     for (container, after) in [(at.quarantine, &mut position.quarantine), (at.curated, &mut position.curated)] {
         let Some(last) = after else { continue };
         let page: Vec<BlobFacts> = container.list("", Some(last.as_str())).take(FILES_A_TICK).try_collect().await?;
-        for file in page.iter().filter(|file| now - file.last_modified > LEFT_BEHIND) {
+        // Bad events of a stream are the ledger's to name, and stay for `replay --quarantine`.
+        let is_of_load = |file: &&BlobFacts| quarantined_events::feed_of(&file.name).is_none();
+        for file in page.iter().filter(|file| now - file.last_modified > LEFT_BEHIND).filter(is_of_load) {
             let Some(load) = load_files::parse(&file.name) else { continue };
             if counts(&load, &file.name, at).await? {
                 continue;

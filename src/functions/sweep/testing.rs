@@ -1,5 +1,6 @@
 //! A place for tests of the sweep: containers in memory, a hub that remembers or fails, and a warehouse whose calls are counted.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,12 +23,14 @@ use crate::records::landed::LandedFile;
 use crate::records::loaded;
 use crate::stations::containers::memory::Stores;
 use crate::stations::containers::{Container, Containers};
-use crate::stations::hub::{HubError, HubSender};
+use crate::stations::hub::{HubError, HubSender, NewEvent};
 use crate::stations::share::DirectoryShare;
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
 use crate::stations::warehouse::{
-    Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome, Remedy,
-    RetractionOrder, RetractionOutcome, Schema, Source, SummaryRows, TableCheck, UnitRecord, Warehouse, WarehouseError,
+    Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome,
+    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, Source, StreamLoad,
+    StreamOutcome, StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse,
+    WarehouseError,
 };
 
 const PIPELINE: &str = r#"
@@ -243,6 +246,10 @@ impl HubSender for RememberingHub {
         self.sent.lock().unwrap().push(message.blob.to_string());
         Ok(())
     }
+
+    async fn send_many(&self, _: &str, _: Vec<NewEvent>) -> Result<BTreeMap<String, u64>, HubError> {
+        unreachable!("the sweep sends one message for each file")
+    }
 }
 
 /// Counts how often the database is opened.
@@ -312,6 +319,35 @@ impl Warehouse for CountingWarehouse {
 
     async fn restore(&self, unit: &FileUnit, at: DateTime<Utc>) -> Result<Option<UnitRecord>, WarehouseError> {
         self.counted().restore(unit, at).await
+    }
+
+    async fn stream(&self, unit: &StreamUnit) -> Result<Option<StreamRecord>, WarehouseError> {
+        self.counted().stream(unit).await
+    }
+
+    async fn streams(&self, feed: &FeedName) -> Result<Vec<StreamRecord>, WarehouseError> {
+        self.counted().streams(feed).await
+    }
+
+    async fn commit_stream(&self, load: &StreamLoad) -> Result<StreamOutcome, WarehouseError> {
+        self.counted().commit_stream(load).await
+    }
+
+    async fn stream_gaps(&self, feed: &FeedName, limit: usize) -> Result<Vec<RecordedGap>, WarehouseError> {
+        self.counted().stream_gaps(feed, limit).await
+    }
+
+    async fn stream_summaries(&self, unit: &StreamUnit) -> Result<Vec<SummarySince>, WarehouseError> {
+        self.counted().stream_summaries(unit).await
+    }
+
+    async fn stream_quarantine(
+        &self,
+        feed: &FeedName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(StreamUnit, QuarantinedEvents)>, WarehouseError> {
+        self.counted().stream_quarantine(feed, after, limit).await
     }
 
     async fn verify(&self, schema: &Schema, remedy: Remedy, limit: usize) -> Result<Vec<TableCheck>, WarehouseError> {

@@ -29,7 +29,7 @@ use super::identifiers::{IDENTIFIER_RULE, RESERVED_PREFIX, is_identifier};
 use super::section::{Found, Keys, Section, Unopened, kind, whole};
 use crate::names::Sha256;
 
-const SUMMARY_KEYS: Keys = Keys { known: &["table", "feed", "sql", "key_length"], later: &[] };
+const SUMMARY_KEYS: Keys = &["table", "feed", "sql", "key_length"];
 const SQL_EXAMPLE: &str = "sql = \"SELECT carrier, COUNT(*) AS flights FROM flights GROUP BY carrier\"";
 
 /// In UTF-16 units.
@@ -98,7 +98,7 @@ fn summary(
         Some(table) => format!("summary `{}`", table.value),
         None => untitled.place,
     };
-    let section = Section::open(report, unopened, place, &SUMMARY_KEYS);
+    let section = Section::open(report, unopened, place, SUMMARY_KEYS);
     if let Some(table) = table {
         check_table_name(&section, table);
     }

@@ -87,7 +87,7 @@ cancelled = "bool"
 day = "int64"
 [[feed.stream]]
 hub = "events""#,
-            "pipeline.toml:11: feed `flights`: `stream` is not supported by this version yet; leave it out",
+            "pipeline.toml:11: feed `flights`: `stream` must be a table, but an array stands here; write `[feed.stream]`",
         ),
     ];
     check_cases(&cases, faults);
@@ -164,7 +164,7 @@ curated = "yes""#,
 name = "f"
 format = "csv"
 colour = "red""#,
-            "pipeline.toml:4: feed `f`: unknown key `colour`; known here: `name`, `format`, `encoding`, `header`, `skip_rows`, `skip_footer`, `delimiter`, `quote`, `decimal_separator`, `null_values`, `timezone`, `max_reject_ratio`, `unknown_columns`, `curated`, `columns`, `rule` and `sftp`",
+            "pipeline.toml:4: feed `f`: unknown key `colour`; known here: `name`, `format`, `encoding`, `header`, `skip_rows`, `skip_footer`, `delimiter`, `quote`, `decimal_separator`, `null_values`, `timezone`, `max_reject_ratio`, `unknown_columns`, `curated`, `columns`, `rule`, `sftp` and `stream`",
         ),
     ];
     check_cases(&cases, faults_of_feed);

@@ -54,6 +54,7 @@ fn what_does_not_change_counts_does_not_change_the_fingerprint() {
         format!("{SUMMARY}{FLIGHTS}{RULE}"),
         format!("{FLIGHTS}{RULE}{source}{SUMMARY}"),
         format!("{FLIGHTS}{RULE}{source}recursive = true\nnewer_than = 2026-01-01\ndone_marker = \".done\"\n{SUMMARY}"),
+        format!("{FLIGHTS}{RULE}[feed.stream]\nhub = \"departures\"\nstart = \"latest\"\n{SUMMARY}"),
         base.replace("distance > 0", "distance  >  0 -- far"),
         base.replace("COUNT(*)", "count(*)"),
         base.replace("format = \"csv\"", "format = \"csv\"\ndelimiter = \",\"\nmax_reject_ratio = 0.5"),

@@ -5,6 +5,7 @@ mod faulty_feeds;
 mod faulty_formats;
 mod faulty_queries;
 mod faulty_sources;
+mod faulty_streams;
 mod faulty_summaries;
 mod meaning;
 mod valid;

@@ -11,7 +11,10 @@ use super::{FLIGHTS, faults, parsed};
 use proptest::prelude::*;
 
 use crate::names::FeedName;
-use crate::pipeline::{After, Folders, Format, Login, Pipeline, ReadError, SecretReference, SftpUrl, UnknownColumns};
+use crate::pipeline::{
+    After, Folders, Format, Login, Pipeline, ReadError, SecretReference, SftpUrl, StreamSource, StreamStart,
+    UnknownColumns,
+};
 
 const OWN: &str = include_str!("../../../pipeline.toml");
 
@@ -59,6 +62,8 @@ fn the_repositorys_own_events_are_the_classic() {
     assert_eq!(columns, expected);
     assert_eq!(feed.sources[0].include, ["*.ndjson", "*.ndjson.gz"]);
     assert_eq!(feed.sources[0].settle, Duration::from_secs(2));
+    let stream = feed.stream.as_ref().unwrap();
+    assert_eq!((stream.hub.as_str(), stream.start), ("events", StreamStart::Earliest));
     let tables: Vec<&str> = pipeline.summaries_of(&events).map(|summary| summary.table.as_str()).collect();
     assert_eq!(tables, ["event_summary"]);
     let needed = feed.needed_columns(&pipeline.summaries);
@@ -371,4 +376,25 @@ proptest! {
             prop_assert!((1..=line_count).contains(&line), "{}", fault);
         }
     }
+}
+
+#[test]
+fn a_stream_has_what_is_written_or_what_is_usual() {
+    let stream = |keys: &str| parsed(&format!("{FLIGHTS}[feed.stream]\n{keys}")).feeds[0].stream.clone().unwrap();
+    let usual = StreamSource {
+        hub: "departures".to_owned(),
+        consumer_group: "$Default".to_owned(),
+        repair_group: "millrace".to_owned(),
+        start: StreamStart::Earliest,
+    };
+    assert_eq!(stream("hub = \"departures\""), usual);
+    let written = StreamSource {
+        hub: "departures".to_owned(),
+        consumer_group: "counting".to_owned(),
+        repair_group: "mending".to_owned(),
+        start: StreamStart::Latest,
+    };
+    let keys = "hub = \"departures\"\nconsumer_group = \"counting\"\nrepair_group = \"mending\"\nstart = \"latest\"";
+    assert_eq!(stream(keys), written);
+    assert_eq!(parsed(FLIGHTS).feeds[0].stream, None);
 }

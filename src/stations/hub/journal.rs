@@ -1,31 +1,43 @@
 //! The embedded hub: append-only partitions on disk, with contiguous sequence numbers from 0 as Event Hubs has them.
 //!
 //! A hub is a directory `<root>/<hub>/` with `hub.json` (how many partitions, made when) and, for each partition, the
-//! two files of [`partition`]. Several processes may send to it and read from it at once. What is kept is kept for
-//! ever: retention is the business of whoever deletes the directory. It knows nothing of consumers: checkpoints belong
-//! to them.
+//! files of [`partition`] and [`gone`]. Several processes may send to it and read from it at once. It knows nothing of
+//! consumers: checkpoints belong to them.
+//!
+//! What Event Hubs lets go of, a journal does only when it is told: by [`JournalHub::forget_before`] and
+//! [`JournalHub::compact`]. Both only say what is gone. The bytes stay in the partition's file until the hub is deleted,
+//! by [`JournalHub::delete`] or by hand; whoever holds a deleted hub open goes on with the next one of its name.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{HubError, HubSender};
+use super::{NewEvent, ReadLimit};
 use crate::clock::Clock;
 
+mod gone;
+mod incarnation;
+mod lane;
 mod partition;
+mod port;
 #[cfg(test)]
 mod tests;
 
-use partition::{NewRecord, PartitionFiles, PartitionWriter};
+use incarnation::Incarnation;
+use lane::Lane;
+use partition::{NewRecord, PartitionFiles};
+
+/// What stands where Azure has `<namespace>.servicebus.windows.net`. The same for every root: each workspace has a
+/// database of its own, and may be moved.
+pub const NAMESPACE: &str = "journal";
 
 /// Partitions of a hub that is created here: as many as a small Event Hubs namespace usually has.
 pub const DEFAULT_PARTITIONS: u32 = 4;
@@ -33,6 +45,9 @@ pub const DEFAULT_PARTITIONS: u32 = 4;
 /// The largest body that Event Hubs takes in its standard tier
 /// (<https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas>).
 pub const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// How often somebody may make a hub anew while one call works on it.
+const INCARNATIONS_TRIED: usize = 16;
 
 #[derive(Debug, Error)]
 pub enum JournalError {
@@ -44,6 +59,10 @@ pub enum JournalError {
     Description { path: PathBuf, source: serde_json::Error },
     #[error("hub name `{name}` must have 1 to 256 letters, digits, `.`, `-` or `_` and begin with a letter or digit")]
     HubName { name: String },
+    #[error("journal directory `{}` has events and no hub.json, as if somebody were deleting it: delete all of it", directory.display())]
+    HalfDeleted { directory: PathBuf },
+    #[error("the hub was deleted meanwhile")]
+    Recreated,
     #[error("hub `{hub}` has {partitions} partitions and no partition {partition}")]
     NoPartition { hub: String, partitions: u32, partition: u32 },
 }
@@ -68,41 +87,48 @@ pub struct PartitionProperties {
     pub size_bytes: u64,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Description {
-    partitions: u32,
-    created_on: DateTime<Utc>,
-}
-
 /// A namespace of journals below one directory.
 #[derive(Clone)]
 pub struct JournalHub {
     root: PathBuf,
     clock: Clock,
     hubs: Arc<Mutex<HashMap<String, Arc<Hub>>>>,
+    /// Where events without a key go next.
+    next_lane: Arc<AtomicU32>,
 }
 
 impl JournalHub {
     /// Names the directory; a hub in it is created when it is first used.
     pub fn new(root: impl Into<PathBuf>, clock: Clock) -> Self {
-        JournalHub { root: root.into(), clock, hubs: Arc::default() }
+        JournalHub { root: root.into(), clock, hubs: Arc::default(), next_lane: Arc::default() }
+    }
+
+    /// Makes a hub with so many partitions; one that is there already stays as it is.
+    pub async fn make(&self, hub: &str, partitions: u32) -> Result<(), JournalError> {
+        let (this, hub) = (self.clone(), hub.to_owned());
+        blocking(move || this.open(&hub, partitions).map(|_| ())).await
+    }
+
+    /// Deletes a hub and everything in it. The next use of its name makes another incarnation, with other numbers.
+    pub async fn delete(&self, hub: &str) -> Result<(), JournalError> {
+        check_hub_name(hub)?;
+        let (root, hub) = (self.root.clone(), hub.to_owned());
+        blocking(move || incarnation::delete(&root, &hub)).await
     }
 
     /// How many partitions `hub` has.
     pub async fn partition_count(&self, hub: &str) -> Result<u32, JournalError> {
-        let opened = self.hub(hub).await?;
-        Ok(opened.description.partitions)
+        self.on_hub(hub, |hub| Ok(hub.incarnation.description.partitions)).await
     }
 
-    /// When `hub` was created: its incarnation.
+    /// When `hub` was created: its incarnation. To the microsecond, and never the same for two hubs of this name.
     pub async fn created_on(&self, hub: &str) -> Result<DateTime<Utc>, JournalError> {
-        let opened = self.hub(hub).await?;
-        Ok(opened.description.created_on)
+        self.on_hub(hub, |hub| Ok(hub.incarnation.created_on())).await
     }
 
-    /// Events of one partition from `from_sequence` on: at most `max_count`, and at most `max_bytes` of records unless
-    /// the first alone is larger. Empty at the end. Takes the same time wherever it begins.
+    /// Events of one partition from `from_sequence` on: at most `max_count`, and at most `max_bytes` of bodies unless
+    /// the first alone is larger. Numbers that are gone are passed over. Empty at the end. Takes the same time wherever
+    /// it begins.
     pub async fn read(
         &self,
         hub: &str,
@@ -111,142 +137,151 @@ impl JournalHub {
         max_count: usize,
         max_bytes: usize,
     ) -> Result<Vec<JournalEvent>, JournalError> {
-        let files = self.hub(hub).await?.lane(partition)?.files.clone();
-        blocking(move || files.read(from_sequence, max_count, max_bytes)).await
+        let limit = ReadLimit { events: max_count, bytes: max_bytes };
+        self.on_hub(hub, move |hub| hub.lane(partition)?.files.read(from_sequence, limit)).await
     }
 
     /// Where one partition stands now.
     pub async fn partition_properties(&self, hub: &str, partition: u32) -> Result<PartitionProperties, JournalError> {
-        let files = self.hub(hub).await?.lane(partition)?.files.clone();
-        blocking(move || files.properties()).await
+        self.on_hub(hub, move |hub| hub.lane(partition)?.files.properties()).await
     }
 
-    async fn hub(&self, name: &str) -> Result<Arc<Hub>, JournalError> {
-        if let Some(hub) = self.known_hubs().get(name) {
-            return Ok(hub.clone());
+    /// Retention: events with numbers below `number` are gone, for all processes and for ever. What was not sent yet is
+    /// not forgotten.
+    pub async fn forget_before(&self, hub: &str, partition: u32, number: u64) -> Result<(), JournalError> {
+        self.on_hub(hub, move |hub| hub.lane(partition)?.files.let_go(number, &[])).await
+    }
+
+    /// Compaction: these numbers are gone, for all processes and for ever, though the partition begins before them. What
+    /// was not sent yet stays out of it.
+    pub async fn compact(&self, hub: &str, partition: u32, holes: &[RangeInclusive<u64>]) -> Result<(), JournalError> {
+        let holes = holes.to_vec();
+        self.on_hub(hub, move |hub| hub.lane(partition)?.files.let_go(0, &holes)).await
+    }
+
+    /// Works on one incarnation of a hub: what came to be while it was deleted and made again is thrown away.
+    async fn on_hub<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl Fn(&Hub) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let (this, name) = (self.clone(), name.to_owned());
+        blocking(move || {
+            for _ in 0..INCARNATIONS_TRIED {
+                let hub = this.open(&name, DEFAULT_PARTITIONS)?;
+                let outcome = work(&hub);
+                if hub.incarnation.is_current()? {
+                    return outcome;
+                }
+            }
+            Err(JournalError::Recreated)
+        })
+        .await
+    }
+
+    /// The hub that is there now; a new one where there is none.
+    fn open(&self, name: &str, partitions: u32) -> Result<Arc<Hub>, JournalError> {
+        let known = self.known_hubs().get(name).cloned();
+        if let Some(hub) = known
+            && hub.incarnation.is_current()?
+        {
+            return Ok(hub);
         }
         check_hub_name(name)?;
-        let directory = self.root.join(name);
-        let owned_name = name.to_owned();
-        let now = self.clock.now();
-        let opened = blocking(move || Hub::open(owned_name, &directory, now)).await?;
-        Ok(self.known_hubs().entry(name.to_owned()).or_insert(Arc::new(opened)).clone())
+        let opened = Arc::new(self.open_files(name, partitions)?);
+        let mut hubs = self.known_hubs();
+        let known = hubs.entry(name.to_owned()).or_insert_with(|| opened.clone());
+        if !known.incarnation.is_same(&opened.incarnation) {
+            *known = opened;
+        }
+        Ok(known.clone())
     }
 
-    fn known_hubs(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Hub>>> {
+    fn open_files(&self, name: &str, partitions: u32) -> Result<Hub, JournalError> {
+        let mut tried = 1;
+        loop {
+            let incarnation = Incarnation::open_or_make(&self.root, name, partitions, self.clock.now())?;
+            let incarnation = Arc::new(incarnation);
+            match Hub::open(name.to_owned(), &self.root.join(name), incarnation.clone()) {
+                Err(_) if tried < INCARNATIONS_TRIED && !incarnation.is_current()? => tried += 1,
+                opened => return opened,
+            }
+        }
+    }
+
+    fn known_hubs(&self) -> MutexGuard<'_, HashMap<String, Arc<Hub>>> {
         self.hubs.lock().expect("nothing panics while it holds the list of hubs")
     }
 
-    async fn append(&self, hub: &str, partition_key: &str, body: Bytes) -> Result<(), Arc<JournalError>> {
-        let opened = self.hub(hub).await?;
-        let lane = opened.lane(partition_of(partition_key, opened.description.partitions))?.clone();
-        let (written, answer) = tokio::sync::oneshot::channel();
-        let record = NewRecord { enqueued_at: self.clock.now(), partition_key: partition_key.to_owned(), body };
-        lane.waiting.lock().expect("nothing panics while it holds the queue").push(Waiting { record, written });
-        blocking(move || lane.write_what_waits()).await;
-        answer.await.expect("a record is answered by the call that took it from the queue, and ours came after it")
-    }
-}
-
-#[async_trait]
-impl HubSender for JournalHub {
-    async fn send(&self, hub: &str, partition_key: &str, body: Bytes) -> Result<(), HubError> {
-        let size_bytes = body.len();
-        if size_bytes > BODY_LIMIT_BYTES {
-            return Err(HubError::TooLarge { hub: hub.to_owned(), size_bytes, limit_bytes: BODY_LIMIT_BYTES });
+    /// Sends to each partition with one write and one sync. Returns how many events each took.
+    fn append(&self, name: &str, mut events: Vec<NewEvent>) -> Result<BTreeMap<u32, u64>, Arc<JournalError>> {
+        let mut sent = BTreeMap::new();
+        for _ in 0..INCARNATIONS_TRIED {
+            let hub = self.open(name, DEFAULT_PARTITIONS)?;
+            let mut unsent = Vec::new();
+            for (partition, events) in self.by_partition(events, hub.incarnation.description.partitions) {
+                let count = events.len() as u64;
+                match hub.lane(partition)?.send(self.records(&events)) {
+                    Ok(()) => *sent.entry(partition).or_default() += count,
+                    Err(failure) if matches!(*failure, JournalError::Recreated) => unsent.extend(events),
+                    Err(failure) => return Err(failure),
+                }
+            }
+            if unsent.is_empty() {
+                return Ok(sent);
+            }
+            events = unsent;
         }
-        let sent = self.append(hub, partition_key, body).await;
-        sent.map_err(|source| HubError::Send { hub: hub.to_owned(), source: Box::new(source) })
+        Err(Arc::new(JournalError::Recreated))
+    }
+
+    /// Those of one key in their order; those without a key in turn.
+    fn by_partition(&self, events: Vec<NewEvent>, partitions: u32) -> BTreeMap<u32, Vec<NewEvent>> {
+        let mut by_partition: BTreeMap<u32, Vec<NewEvent>> = BTreeMap::new();
+        for event in events {
+            let partition = match &event.partition_key {
+                Some(key) => partition_of(key, partitions),
+                None => self.next_lane.fetch_add(1, Ordering::Relaxed) % partitions.max(1),
+            };
+            by_partition.entry(partition).or_default().push(event);
+        }
+        by_partition
+    }
+
+    fn records(&self, events: &[NewEvent]) -> Vec<NewRecord> {
+        let enqueued_at = self.clock.now();
+        let record = |event: &NewEvent| NewRecord {
+            enqueued_at,
+            partition_key: event.partition_key.clone().unwrap_or_default(),
+            body: event.body.clone(),
+        };
+        events.iter().map(record).collect()
     }
 }
 
 struct Hub {
     name: String,
-    description: Description,
-    lanes: Vec<Arc<Lane>>,
+    incarnation: Arc<Incarnation>,
+    lanes: Vec<Lane>,
 }
 
 impl Hub {
-    fn open(name: String, directory: &Path, now: DateTime<Utc>) -> Result<Self, JournalError> {
-        let description = describe(directory, now)?;
+    fn open(name: String, directory: &Path, incarnation: Arc<Incarnation>) -> Result<Self, JournalError> {
         let mut lanes = Vec::new();
-        for partition in 0..description.partitions {
+        for partition in 0..incarnation.description.partitions {
             let files = PartitionFiles::in_directory(directory, partition);
             files.open_writer()?;
-            lanes.push(Arc::new(Lane { files, waiting: Mutex::default(), writer: Mutex::default() }));
+            lanes.push(Lane::new(files, incarnation.clone()));
         }
-        Ok(Hub { name, description, lanes })
+        Ok(Hub { name, incarnation, lanes })
     }
 
-    fn lane(&self, partition: u32) -> Result<&Arc<Lane>, JournalError> {
+    fn lane(&self, partition: u32) -> Result<&Lane, JournalError> {
         self.lanes.get(partition as usize).ok_or_else(|| JournalError::NoPartition {
             hub: self.name.clone(),
-            partitions: self.description.partitions,
+            partitions: self.incarnation.description.partitions,
             partition,
         })
-    }
-}
-
-/// One partition within this process. Whoever comes first writes for all who wait: many senders share one fsync.
-struct Lane {
-    files: PartitionFiles,
-    waiting: Mutex<Vec<Waiting>>,
-    writer: Mutex<Option<PartitionWriter>>,
-}
-
-struct Waiting {
-    record: NewRecord,
-    written: tokio::sync::oneshot::Sender<Result<(), Arc<JournalError>>>,
-}
-
-impl Lane {
-    fn write_what_waits(&self) {
-        let mut writer = self.writer.lock().expect("writing a partition does not panic");
-        let batch = std::mem::take(&mut *self.waiting.lock().expect("nothing panics while it holds the queue"));
-        if batch.is_empty() {
-            return;
-        }
-        let (records, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.record, w.written)).unzip();
-        let outcome = self.write(&mut writer, &records).map_err(Arc::new);
-        if outcome.is_err() {
-            // The next sender opens the files again and repairs what a half-written batch left.
-            *writer = None;
-        }
-        for answer in answers {
-            // A sender that no longer waits has been cancelled: its record may or may not be there.
-            let _ = answer.send(outcome.clone());
-        }
-    }
-
-    fn write(&self, writer: &mut Option<PartitionWriter>, records: &[NewRecord]) -> Result<(), JournalError> {
-        if writer.is_none() {
-            *writer = Some(self.files.open_writer()?);
-        }
-        writer.as_mut().expect("it was opened just now").append(records)
-    }
-}
-
-/// Reads the hub's description, or writes it where there is none yet. Processes that come at once agree on one.
-fn describe(directory: &Path, now: DateTime<Utc>) -> Result<Description, JournalError> {
-    let path = directory.join("hub.json");
-    let failed = |source| JournalError::File { path: path.clone(), source };
-    fs::create_dir_all(directory).map_err(failed)?;
-    let lock = File::create(directory.join("hub.lock")).map_err(failed)?;
-    lock.lock().map_err(failed)?;
-    match fs::read(&path) {
-        Ok(text) => {
-            serde_json::from_slice(&text).map_err(|source| JournalError::Description { path: path.clone(), source })
-        }
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
-            let description = Description { partitions: DEFAULT_PARTITIONS, created_on: now };
-            let text = serde_json::to_vec(&description).expect("two plain fields can be written as JSON");
-            let unfinished = directory.join("hub.json.new");
-            fs::write(&unfinished, text).map_err(failed)?;
-            File::open(&unfinished).and_then(|file| file.sync_all()).map_err(failed)?;
-            fs::rename(&unfinished, &path).map_err(failed)?;
-            Ok(description)
-        }
-        Err(other) => Err(failed(other)),
     }
 }
 

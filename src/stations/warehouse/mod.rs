@@ -4,6 +4,7 @@
 //!
 //! - [`ledger`]: units, versions and what becomes of a load: the decision that every warehouse makes alike.
 //! - [`retraction`], [`verification`]: what is taken back by hand, and what a recount finds.
+//! - [`stream`]: the same for streams, which accumulate.
 //! - [`schema`], [`shape`]: what `migrate` is given, and the tables that follow from it.
 //! - [`row_check`]: what a row must be to be taken.
 //! - [`sqlite`]: the embedded warehouse.
@@ -21,12 +22,16 @@ pub mod row_check;
 pub mod schema;
 pub mod shape;
 pub mod sqlite;
+pub mod stream;
 pub mod verification;
 
 pub use error::{Source, WarehouseError};
 pub use ledger::{FileLoad, FileUnit, Outcome, SummaryPart, UnitRecord};
 pub use retraction::{Contribution, Displaced, HistoryEntry, LedgerEvent, RetractionOrder, RetractionOutcome};
 pub use schema::{FeedMeaning, MigrationReport, Schema, SummaryRows};
+pub use stream::{
+    QuarantinedEvents, RecordedGap, StreamGap, StreamLoad, StreamOutcome, StreamRecord, StreamUnit, SummarySince,
+};
 pub use verification::{Difference, Remedy, TableCheck};
 
 /// Answers which version of a blob is in landing now. The warehouse asks it under the feed's lock.
@@ -78,6 +83,40 @@ pub trait Warehouse: Send + Sync {
     /// Forgets that a unit was retracted, so that the next message of its version counts. Returns what the ledger said;
     /// `None`: the unit is not retracted.
     async fn restore(&self, unit: &FileUnit, at: DateTime<Utc>) -> Result<Option<UnitRecord>, WarehouseError>;
+
+    /// What the ledger says of a stream's partition; `None`: nothing of it was ever counted.
+    async fn stream(&self, unit: &StreamUnit) -> Result<Option<StreamRecord>, WarehouseError>;
+
+    /// Every partition of every incarnation that a feed ever counted, by namespace, hub, incarnation and partition, of
+    /// which the shorter come first: they are numbers.
+    async fn streams(&self, feed: &FeedName) -> Result<Vec<StreamRecord>, WarehouseError>;
+
+    /// One transaction, under the locks of the feed and its summaries: reads the ledger, and where it is as the load
+    /// expects, merges the load's parts into the unit's and into the summaries, and moves `applied`. A summary of which
+    /// the ledger knows nothing for this unit is written down to count since the load's first number; one that the load no
+    /// longer has, to have counted until the number before it.
+    ///
+    /// # Errors
+    /// `Data`: nothing of the load counts. After any other error it counts wholly or not at all, and only the ledger says
+    /// which, as a commit may succeed although its answer is lost; whoever looks again counts nothing twice. A file of bad
+    /// events that was written for the load is nobody's after `Data` and `Moved`; after another error it must stay as long
+    /// as [`Warehouse::stream_quarantine`] may name it.
+    async fn commit_stream(&self, load: &StreamLoad) -> Result<StreamOutcome, WarehouseError>;
+
+    /// The gaps of a feed's streams, the newest first, at most `limit`.
+    async fn stream_gaps(&self, feed: &FeedName, limit: usize) -> Result<Vec<RecordedGap>, WarehouseError>;
+
+    /// Since when each summary counts a unit, the earliest first; those too that count no longer.
+    async fn stream_summaries(&self, unit: &StreamUnit) -> Result<Vec<SummarySince>, WarehouseError>;
+
+    /// The files of bad events that commits of a feed's streams made valid, by name: up to `limit` after `after`. Each
+    /// with its unit, as `replay --quarantine` names files after it.
+    async fn stream_quarantine(
+        &self,
+        feed: &FeedName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(StreamUnit, QuarantinedEvents)>, WarehouseError>;
 
     /// Recounts every summary table of the database from its parts, each in a transaction of its own, in the order of
     /// their names. Memory does not grow with a table; at most `limit` differences of each are listed.

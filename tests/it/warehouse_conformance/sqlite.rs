@@ -5,7 +5,7 @@ use std::path::Path;
 use futures::future::join_all;
 use millrace::stations::Disposition;
 use millrace::stations::warehouse::sqlite::SqliteWarehouse;
-use millrace::stations::warehouse::{Outcome, Warehouse, WarehouseError};
+use millrace::stations::warehouse::{Outcome, StreamOutcome, Warehouse, WarehouseError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -23,7 +23,7 @@ pub fn file(folder: &TempDir) -> std::path::PathBuf {
     folder.path().join("warehouse.db")
 }
 
-fn texts(path: &Path, sql: &str) -> Vec<String> {
+pub fn texts(path: &Path, sql: &str) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
     let mut statement = connection.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();
@@ -54,6 +54,13 @@ async fn tables_can_be_read_in_a_shell() {
     assert_eq!(texts(&file(&folder), "SELECT committed_at FROM millrace_unit"), ["2013-01-01T10:00:00.123456Z"]);
     let history = "SELECT etag || '<' || coalesce(displaced_etag, '') FROM millrace_load_history ORDER BY entry";
     assert_eq!(texts(&file(&folder), history), ["a<", "b<a"]);
+
+    stage.add(&stage.partition("0"), 41, vec![]).await;
+    stage.add(&stage.partition("0"), 42, vec![]).await;
+    let streams = "SELECT blob || ' ' || etag FROM millrace_unit WHERE kind = 'stream'";
+    let name = "stream:ns.servicebus.windows.net/clicks/2026-11-01T08:00:00.000001Z/0 42";
+    assert_eq!(texts(&file(&folder), streams), [name]);
+    assert_eq!(texts(&file(&folder), history).len(), 2, "a batch leaves no line");
 }
 
 #[tokio::test]
@@ -91,6 +98,11 @@ fn ledger_columns(path: &Path) -> Vec<String> {
     texts(path, columns)
 }
 
+/// What version 3 of the ledger added, taken out.
+const BACK_TO_2: &str = "DROP TABLE millrace_stream_gap; DROP TABLE millrace_stream_summary;
+                         DROP TABLE millrace_stream_quarantine; DROP TABLE millrace_stream;
+                         UPDATE millrace_schema_version SET version = 2;";
+
 #[tokio::test]
 async fn a_database_of_version_1_is_upgraded_and_keeps_what_it_counted() {
     let (folder, warehouse) = fresh();
@@ -102,7 +114,7 @@ async fn a_database_of_version_1_is_upgraded_and_keeps_what_it_counted() {
                      ALTER TABLE millrace_unit DROP COLUMN retracted_at;
                      ALTER TABLE millrace_load_history DROP COLUMN curated;
                      UPDATE millrace_schema_version SET version = 1";
-    Connection::open(file(&folder)).unwrap().execute_batch(back_to_1).unwrap();
+    Connection::open(file(&folder)).unwrap().execute_batch(&format!("{BACK_TO_2} {back_to_1}")).unwrap();
     let first = folder.path().join("first.db");
     let schema_1 = include_str!("../../../src/stations/warehouse/sqlite/sql/schema_1.sql");
     Connection::open(&first).unwrap().execute_batch(schema_1).unwrap();
@@ -116,7 +128,8 @@ async fn a_database_of_version_1_is_upgraded_and_keeps_what_it_counted() {
     assert!(matches!(early, WarehouseError::NotMigrated { .. }), "{early}");
 
     let report = warehouse.migrate(&stage.schema("first")).await.unwrap();
-    assert_eq!(report.changes, ["ledger: upgraded to schema version 2"]);
+    let upgrades = ["ledger: upgraded to schema version 2", "ledger: upgraded to schema version 3"];
+    assert_eq!(report.changes, upgrades);
     assert!(report.feeds_to_replay.is_empty());
     assert_eq!(warehouse.unit(&correction.record.unit).await.unwrap(), counted);
     assert_eq!(warehouse.summary(&stage.plans[0]).await.unwrap().rows, rows);
@@ -127,6 +140,35 @@ async fn a_database_of_version_1_is_upgraded_and_keeps_what_it_counted() {
     assert_eq!(warehouse.unit(&correction.record.unit).await.unwrap(), Some(correction.record));
     let history = "SELECT coalesce(curated, '-') FROM millrace_load_history ORDER BY entry";
     assert_eq!(texts(&file(&folder), history), ["-", "flights/1.csv/b.1.parquet"]);
+    assert!(warehouse.migrate(&stage.schema("first")).await.unwrap().changes.is_empty());
+}
+
+#[tokio::test]
+async fn a_database_of_version_2_is_upgraded_and_counts_streams() {
+    let (folder, warehouse) = fresh();
+    let stage = Stage::new(&warehouse).await;
+    stage.count("1.csv", "a", vec![day(1, "UA", 1, 100, 7.5)]).await;
+    let counted = stage.recorded("1.csv").await;
+    Connection::open(file(&folder)).unwrap().execute_batch(BACK_TO_2).unwrap();
+    let second = folder.path().join("second.db");
+    let schema_1 = include_str!("../../../src/stations/warehouse/sqlite/sql/schema_1.sql");
+    let schema_2 = include_str!("../../../src/stations/warehouse/sqlite/sql/schema_2.sql");
+    Connection::open(&second).unwrap().execute_batch(&format!("{schema_1} {schema_2}")).unwrap();
+    let ledger =
+        "SELECT sql FROM sqlite_schema WHERE name LIKE 'millrace%' AND name NOT LIKE '%_part%' AND sql IS NOT NULL
+                  ORDER BY name";
+    assert_eq!(texts(&file(&folder), ledger), texts(&second, ledger));
+
+    let warehouse = SqliteWarehouse::new(file(&folder));
+    let load = stage.events(&stage.partition("0"), None, 4, vec![vec![day(1, "UA", 5, 500, 7.5)]]);
+    let early = warehouse.commit_stream(&load).await.unwrap_err();
+    assert!(matches!(early, WarehouseError::NotMigrated { .. }), "{early}");
+
+    let report = warehouse.migrate(&stage.schema("first")).await.unwrap();
+    assert_eq!(report.changes, ["ledger: upgraded to schema version 3"]);
+    assert_eq!(warehouse.unit(&stage.unit("1.csv")).await.unwrap(), counted);
+    assert_eq!(warehouse.commit_stream(&load).await.unwrap(), StreamOutcome::Committed);
+    assert_eq!(warehouse.summary(&stage.plans[0]).await.unwrap().rows, [day(1, "UA", 6, 600, 7.5)]);
     assert!(warehouse.migrate(&stage.schema("first")).await.unwrap().changes.is_empty());
 }
 

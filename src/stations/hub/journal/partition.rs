@@ -1,4 +1,5 @@
-//! One partition on disk: `<n>.events` holds the records, `<n>.index` says where each ends.
+//! One partition on disk: `<n>.events` holds the records, `<n>.index` says where each ends, and [`super::gone`] which of
+//! them are gone.
 //!
 //! A record counts once it stands in the index, and it is entered there only after its bytes are safe on the disk: a
 //! reader never sees an event that a power cut could take back. What a crash leaves after the last indexed record is
@@ -13,18 +14,23 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+use super::gone::Gone;
 use super::{BODY_LIMIT_BYTES, JournalError, JournalEvent, PartitionProperties};
+use crate::stations::hub::{PartitionBounds, ReadLimit};
 
 const HEAD_BYTES: usize = 4 + 8;
 const FIXED_BYTES: usize = 8 + 8 + 2;
 const REST_LIMIT_BYTES: usize = FIXED_BYTES + u16::MAX as usize + BODY_LIMIT_BYTES;
 const INDEX_ENTRY_BYTES: u64 = 8;
+/// Positions that are looked up at a time.
+const READ_STEP: u64 = 4096;
 
 pub(super) struct NewRecord {
     pub enqueued_at: DateTime<Utc>,
@@ -36,6 +42,7 @@ pub(super) struct NewRecord {
 pub(super) struct PartitionFiles {
     events: PathBuf,
     index: PathBuf,
+    gone: PathBuf,
 }
 
 impl PartitionFiles {
@@ -43,6 +50,7 @@ impl PartitionFiles {
         PartitionFiles {
             events: directory.join(format!("{partition}.events")),
             index: directory.join(format!("{partition}.index")),
+            gone: directory.join(format!("{partition}.gone")),
         }
     }
 
@@ -53,44 +61,99 @@ impl PartitionFiles {
         Ok(PartitionProperties { next_sequence_number: count, size_bytes })
     }
 
-    pub(super) fn read(
-        &self,
-        from: u64,
-        max_count: usize,
-        max_bytes: usize,
-    ) -> Result<Vec<JournalEvent>, JournalError> {
+    pub(super) fn bounds(&self) -> Result<PartitionBounds, JournalError> {
+        let begins = self.open_gone()?.begins();
         let mut index = self.open_index()?;
         let count = entries(&index).map_err(|source| self.index_failed(source))?;
-        let wanted = count.saturating_sub(from).min(max_count as u64);
-        if wanted == 0 {
-            return Ok(Vec::new());
+        let Some(last) = count.checked_sub(1) else {
+            return Ok(PartitionBounds { begins, last_enqueued: None, last_enqueued_at: None });
+        };
+        let starts_at = end_of(&mut index, last).map_err(|source| self.index_failed(source))?;
+        let mut head = [0; HEAD_BYTES + FIXED_BYTES];
+        let mut events = self.open_events(starts_at)?;
+        events.read_exact(&mut head).map_err(|source| self.events_failed(source))?;
+        let mut fixed = &head[HEAD_BYTES..];
+        let number = fixed.get_u64_le();
+        let enqueued_at = DateTime::from_timestamp_micros(fixed.get_i64_le()).filter(|_| number == last);
+        match enqueued_at {
+            Some(_) => Ok(PartitionBounds { begins, last_enqueued: Some(last), last_enqueued_at: enqueued_at }),
+            None => Err(self.damaged(last)),
         }
-        let ends = ends_of(&mut index, from, wanted).map_err(|source| self.index_failed(source))?;
-        let begin = ends[0];
-        let last = 1 + ends[2..].iter().take_while(|end| end.saturating_sub(begin) <= max_bytes as u64).count();
-        let ends = &ends[..=last];
+    }
 
-        let mut events = File::open(&self.events).map_err(|source| self.events_failed(source))?;
-        events.seek(SeekFrom::Start(begin)).map_err(|source| self.events_failed(source))?;
-        let mut found = Vec::with_capacity(last);
-        for (sequence_number, bounds) in (from..).zip(ends.windows(2)) {
-            let damaged = || JournalError::Damaged { path: self.events.clone(), sequence_number };
-            let size = bounds[1].checked_sub(bounds[0]).ok_or_else(damaged)? as usize;
-            if size > HEAD_BYTES + REST_LIMIT_BYTES {
-                return Err(damaged());
+    /// Events from number `from` on that are not gone: at most `limit.events`, and `limit.bytes` of bodies unless the
+    /// first alone is larger.
+    pub(super) fn read(&self, from: u64, limit: ReadLimit) -> Result<Vec<JournalEvent>, JournalError> {
+        let mut index = self.open_index()?;
+        let count = entries(&index).map_err(|source| self.index_failed(source))?;
+        let gone = self.open_gone()?;
+        let mut found = Vec::new();
+        let mut found_bytes = 0;
+        let mut next = from;
+        while found.len() < limit.events {
+            let run = gone.kept(next, count).map_err(|source| self.gone_failed(source))?;
+            let Some(run) = run else { break };
+            let wanted = (run.end - run.start).min((limit.events - found.len()) as u64).min(READ_STEP);
+            next = run.start + wanted;
+            for event in self.records(&mut index, run.start..next)? {
+                let event = event?;
+                found_bytes += event.body.len();
+                if found_bytes > limit.bytes && !found.is_empty() {
+                    return Ok(found);
+                }
+                found.push(event);
             }
-            let mut record = vec![0; size];
-            events.read_exact(&mut record).map_err(|source| self.events_failed(source))?;
-            let event = decode(record.into(), bounds[0]).filter(|event| event.sequence_number == sequence_number);
-            found.push(event.ok_or_else(damaged)?);
         }
         Ok(found)
     }
 
-    /// Opens the partition for appending, creates it where it is missing, and repairs what a crash has left.
+    /// Records that are all there, gone or not, each read when it is asked for.
+    fn records(
+        &self,
+        index: &mut File,
+        numbers: Range<u64>,
+    ) -> Result<impl Iterator<Item = Result<JournalEvent, JournalError>>, JournalError> {
+        let wanted = numbers.end - numbers.start;
+        let ends = ends_of(index, numbers.start, wanted).map_err(|source| self.index_failed(source))?;
+        let mut events = self.open_events(ends[0])?;
+        let numbered = numbers.enumerate();
+        Ok(numbered.map(move |(position, number)| self.record(&mut events, number, ends[position], ends[position + 1])))
+    }
+
+    fn record(&self, events: &mut File, number: u64, begin: u64, end: u64) -> Result<JournalEvent, JournalError> {
+        let size = end.checked_sub(begin).ok_or_else(|| self.damaged(number))? as usize;
+        if size > HEAD_BYTES + REST_LIMIT_BYTES {
+            return Err(self.damaged(number));
+        }
+        let mut record = vec![0; size];
+        events.read_exact(&mut record).map_err(|source| self.events_failed(source))?;
+        let event = decode(record.into(), begin).filter(|event| event.sequence_number == number);
+        event.ok_or_else(|| self.damaged(number))
+    }
+
+    /// Lets go of numbers for ever: those before `begins`, and `holes`, as far as they were given yet.
+    pub(super) fn let_go(&self, begins: u64, holes: &[RangeInclusive<u64>]) -> Result<(), JournalError> {
+        self.open_writer()?.locked(|writer| {
+            let (count, _) = writer.catch_up()?;
+            let given = |hole: &RangeInclusive<u64>| *hole.start()..=(*hole.end()).min(count.saturating_sub(1));
+            let holes: Vec<_> = if count == 0 { Vec::new() } else { holes.iter().map(given).collect() };
+            self.open_gone()?.write(&self.gone, begins.min(count), &holes)
+        })
+    }
+
+    pub(super) fn make_where_missing(&self) -> Result<(), JournalError> {
+        let made = OpenOptions::new().append(true).create(true).open(&self.events);
+        // The file's name must survive a power cut as its records do.
+        let directory = self.events.parent().expect("a partition is in its hub's directory");
+        let made = made.and_then(|_| File::open(directory)).and_then(|directory| directory.sync_all());
+        made.map_err(|source| self.events_failed(source))
+    }
+
+    /// Opens the partition for appending, and repairs what a crash has left.
     pub(super) fn open_writer(&self) -> Result<PartitionWriter, JournalError> {
-        let events = open_for_append(&self.events).map_err(|source| self.events_failed(source))?;
-        let index = open_for_append(&self.index).map_err(|source| self.index_failed(source))?;
+        let for_append = || OpenOptions::new().read(true).append(true).clone();
+        let events = for_append().open(&self.events).map_err(|source| self.events_failed(source))?;
+        let index = for_append().create(true).open(&self.index).map_err(|source| self.index_failed(source))?;
         let mut writer = PartitionWriter { files: self.clone(), events, index };
         writer.locked(|writer| {
             writer.drop_index_that_does_not_fit()?;
@@ -101,6 +164,23 @@ impl PartitionFiles {
 
     fn open_index(&self) -> Result<File, JournalError> {
         File::open(&self.index).map_err(|source| self.index_failed(source))
+    }
+
+    fn open_events(&self, offset: u64) -> Result<File, JournalError> {
+        let opened = File::open(&self.events).and_then(|mut file| file.seek(SeekFrom::Start(offset)).map(|_| file));
+        opened.map_err(|source| self.events_failed(source))
+    }
+
+    fn open_gone(&self) -> Result<Gone, JournalError> {
+        Gone::open(&self.gone).map_err(|source| self.gone_failed(source))
+    }
+
+    fn damaged(&self, sequence_number: u64) -> JournalError {
+        JournalError::Damaged { path: self.events.clone(), sequence_number }
+    }
+
+    fn gone_failed(&self, source: io::Error) -> JournalError {
+        JournalError::File { path: self.gone.clone(), source }
     }
 
     fn events_failed(&self, source: io::Error) -> JournalError {
@@ -180,19 +260,13 @@ impl PartitionWriter {
         let count = entries(&self.index).map_err(|source| self.files.index_failed(source))?;
         let fits = match count.checked_sub(1) {
             None => true,
-            Some(last) => self.files.read(last, 1, 0).is_ok(),
+            Some(last) => {
+                let read = self.files.records(&mut self.index, last..count);
+                read.is_ok_and(|mut records| records.next().is_some_and(|record| record.is_ok()))
+            }
         };
         if fits { Ok(()) } else { self.index.set_len(0).map_err(|source| self.files.index_failed(source)) }
     }
-}
-
-fn open_for_append(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    if let Some(directory) = path.parent() {
-        // The file's name must survive a power cut as its records do.
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(file)
 }
 
 fn entries(index: &File) -> io::Result<u64> {

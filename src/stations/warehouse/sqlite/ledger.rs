@@ -12,7 +12,8 @@ use crate::stations::warehouse::{
 };
 
 /// The upgrades of the fixed tables, oldest first; the number of the last is the version that this program knows.
-pub const UPGRADES: [&str; 2] = [include_str!("sql/schema_1.sql"), include_str!("sql/schema_2.sql")];
+pub const UPGRADES: [&str; 3] =
+    [include_str!("sql/schema_1.sql"), include_str!("sql/schema_2.sql"), include_str!("sql/schema_3.sql")];
 
 pub fn known_version() -> i64 {
     i64::try_from(UPGRADES.len()).expect("there are fewer upgrades than an i64 counts")

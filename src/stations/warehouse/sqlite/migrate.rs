@@ -7,7 +7,8 @@ use rusqlite::{Connection, params};
 
 use super::connection::failed;
 use super::ledger::{UPGRADES, known_version, latest_generation, query_one, schema_version, stored_shapes};
-use super::table_sql::TableSql;
+use super::replace::write_merged;
+use super::table_sql::{RowSource, TableSql};
 use super::values::time_text;
 use crate::names::FeedName;
 use crate::stations::warehouse::shape::TableShape;
@@ -62,16 +63,82 @@ fn make_summaries(
         match before {
             Some(before) if before.table == *table && before.agrees_with(shape) => continue,
             Some(before) => {
+                let kept = keep_stream_counts(connection, before)?;
+                changes.push(recreated(connection, before, kept.as_deref())?);
                 feeds_that_lost_parts.extend(drop_summary(connection, before)?);
-                changes.push(format!(
-                    "table `{table}` has new columns: recreated, counts come back as its files are replayed"
-                ));
             }
             None => changes.push(format!("table `{table}`: created")),
         }
         create_summary(connection, shape)?;
     }
     Ok(feeds_that_lost_parts)
+}
+
+/// What a person is told of a table that is made anew.
+fn recreated(
+    connection: &Connection,
+    before: &TableShape,
+    kept_streams: Option<&str>,
+) -> Result<String, WarehouseError> {
+    let begin = format!("table `{}` has new columns: recreated", before.table);
+    let of_files = "counts come back as its files are replayed";
+    let Some(aside) = kept_streams else { return Ok(format!("{begin}, {of_files}")) };
+    let of_streams = format!(
+        "what streams counted stays in table `{aside}`, which is yours now, and the new table counts their next events"
+    );
+    if has_parts_of(connection, before, UnitKind::File)? {
+        return Ok(format!("{begin}, {of_files}; {of_streams}"));
+    }
+    Ok(format!("{begin}; {of_streams}"))
+}
+
+/// What streams counted into a table cannot be counted again: it is written into a table aside, `<table>_before_<n>`, that
+/// nothing reads or writes from then on. What files counted is not in it, since it comes back: both tables together have
+/// each event and each row once. Returns the table's name; `None`: no stream counted into it.
+///
+/// A new summary of this name counts streams from their next event on, and the ledger forgets the old one.
+fn keep_stream_counts(connection: &Connection, before: &TableShape) -> Result<Option<String>, WarehouseError> {
+    let operation = "keeping what streams counted";
+    let forget = include_str!("sql/delete_stream_summaries_of_table.sql");
+    connection.execute(forget, [&before.table]).map_err(failed(operation))?;
+    if !has_parts_of(connection, before, UnitKind::Stream)? {
+        return Ok(None);
+    }
+    let aside = free_name(connection, &before.table)?;
+    let kept = TableSql::new(TableShape { table: aside.clone(), columns: before.columns.clone() });
+    let create = kept.fill(include_str!("sql/create_summary.sql"));
+    connection.execute_batch(&create).map_err(failed(operation))?;
+    let table = TableSql::new(before.clone());
+    write_merged(connection, &table, &table.keep_stream_counts(&aside), RowSource::Streams, &[], operation)?;
+    Ok(Some(aside))
+}
+
+/// `<table>_before_<n>`, with the first number that is free.
+fn free_name(connection: &Connection, table: &str) -> Result<String, WarehouseError> {
+    let mut number = 1;
+    loop {
+        let name = format!("{table}_before_{number}");
+        let sql = include_str!("sql/has_table.sql");
+        if !query_one::<bool>(connection, sql, [&name], "looking for a free name")? {
+            return Ok(name);
+        }
+        number += 1;
+    }
+}
+
+#[derive(Clone, Copy)]
+enum UnitKind {
+    File,
+    Stream,
+}
+
+fn has_parts_of(connection: &Connection, shape: &TableShape, kind: UnitKind) -> Result<bool, WarehouseError> {
+    let word = match kind {
+        UnitKind::File => "file",
+        UnitKind::Stream => "stream",
+    };
+    let sql = TableSql::new(shape.clone()).fill(include_str!("sql/has_parts_of_kind.sql"));
+    query_one(connection, &sql, [word], "looking for what counted into a table")
 }
 
 fn drop_summary(connection: &Connection, shape: &TableShape) -> Result<Vec<String>, WarehouseError> {

@@ -11,44 +11,35 @@ use chrono::{DateTime, Utc};
 use millrace_frames::plan::SummaryPlan;
 use rusqlite::Connection;
 
-use self::connection::{Access, Connections, Lease, failed};
+use self::connection::{Access, Connections, failed};
 use self::table_sql::TableSql;
-use super::ledger::{settled_by_landing, settled_by_ledger};
 use super::shape::TableShape;
 use super::{
-    Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome, Remedy,
-    RetractionOrder, RetractionOutcome, Schema, SummaryRows, TableCheck, UnitRecord, Warehouse, WarehouseError,
+    Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome,
+    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, StreamLoad, StreamOutcome,
+    StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse, WarehouseError,
 };
 use crate::names::{BlobName, FeedName};
 
+mod accumulate;
+mod commit;
+mod commit_stream;
 mod connection;
 mod decimals;
 mod ledger;
 mod migrate;
 mod replace;
 mod retract;
+mod stream_ledger;
 mod table_sql;
 mod values;
 mod verify;
 mod verify_sql;
 
-/// Rows that are copied to the blocking thread at a time: bounds the memory that a commit adds to its load.
-const FILL_ROWS: usize = 4_096;
-
 /// A warehouse in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteWarehouse {
     connections: Connections,
-}
-
-/// How one run of the commit's transaction ended.
-enum Attempt {
-    Settled(Outcome),
-    /// COMMIT itself failed: only the ledger knows whether it counts.
-    Unknown {
-        displaced: Option<UnitRecord>,
-        error: WarehouseError,
-    },
 }
 
 impl SqliteWarehouse {
@@ -71,40 +62,6 @@ impl SqliteWarehouse {
             work(connection)
         };
         self.connections.run(access, operation, guarded).await
-    }
-
-    async fn attempt(&self, load: &FileLoad, landed: &dyn LandedVersion) -> Result<Attempt, WarehouseError> {
-        let record = &load.record;
-        let plans: Vec<SummaryPlan> = load.parts.iter().map(|part| part.plan.clone()).collect();
-        let tables = TableShape::of_all(&plans)?;
-
-        let mut lease = self.connections.lease(Access::Existing { feed: record.unit.feed.clone() }).await;
-        let last_pieces = fill_temporary_tables(&mut lease, load, &tables).await?;
-        let (ours, shapes) = (record.clone(), tables.clone());
-        let locked = move |connection: &mut Connection| {
-            run_all(connection, last_pieces)?;
-            replace::lock(connection, &ours, &shapes)
-        };
-        let ledger = lease.run("locking", locked).await?;
-        if let Some(outcome) = settled_by_ledger(ledger.as_ref(), record)? {
-            return roll_back(lease, outcome).await;
-        }
-        let blob = &record.unit.blob;
-        let current = landed.current(blob).await;
-        let current = current.map_err(|source| WarehouseError::LandedVersion { blob: blob.clone(), source })?;
-        if let Some(outcome) = settled_by_landing(ledger.as_ref(), record, current.as_ref()) {
-            return roll_back(lease, outcome).await;
-        }
-        let (ours, displaced) = (record.clone(), ledger.clone());
-        let replaced = move |connection: &mut Connection| {
-            replace::replace(connection, &ours, displaced.as_ref(), &tables)?;
-            Ok(end_transaction(connection, "COMMIT"))
-        };
-        if let Err(error) = lease.run("replacing parts", replaced).await? {
-            return Ok(Attempt::Unknown { displaced: ledger, error });
-        }
-        lease.give_back();
-        Ok(Attempt::Settled(Outcome::Committed { displaced: ledger }))
     }
 }
 
@@ -134,19 +91,7 @@ impl Warehouse for SqliteWarehouse {
     }
 
     async fn commit_file(&self, load: &FileLoad, landed: &dyn LandedVersion) -> Result<Outcome, WarehouseError> {
-        let (displaced, error) = match self.attempt(load, landed).await? {
-            Attempt::Settled(outcome) => return Ok(outcome),
-            Attempt::Unknown { displaced, error } => (displaced, error),
-        };
-        // Ours, if the ledger names this very load; then the second run would displace nothing and say less.
-        let counted = self.unit(&load.record.unit).await?;
-        if counted.is_some_and(|counted| counted.load_id == load.record.load_id) {
-            return Ok(Outcome::Committed { displaced });
-        }
-        match self.attempt(load, landed).await? {
-            Attempt::Settled(outcome) => Ok(outcome),
-            Attempt::Unknown { .. } => Err(error),
-        }
+        self.commit_version(load, landed).await
     }
 
     async fn units(
@@ -184,6 +129,46 @@ impl Warehouse for SqliteWarehouse {
         self.on_schema(unit.feed.clone(), "forgetting a retraction", work).await
     }
 
+    async fn stream(&self, unit: &StreamUnit) -> Result<Option<StreamRecord>, WarehouseError> {
+        let asked = unit.clone();
+        let work = move |connection: &Connection| stream_ledger::read_stream(connection, &asked);
+        self.on_schema(unit.feed.clone(), "reading the ledger", work).await
+    }
+
+    async fn streams(&self, feed: &FeedName) -> Result<Vec<StreamRecord>, WarehouseError> {
+        let asked = feed.clone();
+        let work = move |connection: &Connection| stream_ledger::read_streams(connection, &asked);
+        self.on_schema(feed.clone(), "listing streams", work).await
+    }
+
+    async fn commit_stream(&self, load: &StreamLoad) -> Result<StreamOutcome, WarehouseError> {
+        self.commit_events(load).await
+    }
+
+    async fn stream_gaps(&self, feed: &FeedName, limit: usize) -> Result<Vec<RecordedGap>, WarehouseError> {
+        let asked = feed.clone();
+        let work = move |connection: &Connection| stream_ledger::read_gaps(connection, &asked, limit);
+        self.on_schema(feed.clone(), "listing gaps", work).await
+    }
+
+    async fn stream_summaries(&self, unit: &StreamUnit) -> Result<Vec<SummarySince>, WarehouseError> {
+        let asked = unit.clone();
+        let work = move |connection: &Connection| stream_ledger::read_summaries(connection, &asked);
+        self.on_schema(unit.feed.clone(), "listing what counts a stream", work).await
+    }
+
+    async fn stream_quarantine(
+        &self,
+        feed: &FeedName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(StreamUnit, QuarantinedEvents)>, WarehouseError> {
+        let (asked, after) = (feed.clone(), after.map(str::to_owned));
+        let work =
+            move |connection: &Connection| stream_ledger::read_quarantine(connection, &asked, after.as_deref(), limit);
+        self.on_schema(feed.clone(), "listing files of bad events", work).await
+    }
+
     async fn verify(&self, schema: &Schema, remedy: Remedy, limit: usize) -> Result<Vec<TableCheck>, WarehouseError> {
         let Some(first) = schema.meanings.first() else { return Ok(Vec::new()) };
         let asked = schema.clone();
@@ -197,52 +182,6 @@ impl Warehouse for SqliteWarehouse {
         let (asked, plan) = (feed.clone(), plan.clone());
         self.on_schema(feed, "reading a summary", move |connection| read_summary(connection, &asked, &plan)).await
     }
-}
-
-/// Something to do on the blocking thread. Each way there and back costs more than what it does for a small file, so
-/// pieces go together.
-type Piece = Box<dyn FnOnce(&mut Connection) -> Result<(), WarehouseError> + Send>;
-
-fn run_all(connection: &mut Connection, pieces: Vec<Piece>) -> Result<(), WarehouseError> {
-    pieces.into_iter().try_for_each(|piece| piece(connection))
-}
-
-/// Returns the pieces that are left to run.
-async fn fill_temporary_tables(
-    lease: &mut Lease,
-    load: &FileLoad,
-    tables: &[TableShape],
-) -> Result<Vec<Piece>, WarehouseError> {
-    let (feed, shapes) = (load.record.unit.feed.clone(), tables.to_vec());
-    let mut pieces: Vec<Piece> = vec![Box::new(move |connection| {
-        ledger::require_schema(connection, &feed)?;
-        replace::prepare(connection, &shapes)
-    })];
-    let mut copied_rows = 0;
-    for part in &load.parts {
-        let table = TableSql::new(TableShape::of(&part.plan)?);
-        for rows in part.rows.chunks(FILL_ROWS) {
-            if copied_rows + rows.len() > FILL_ROWS {
-                let full = std::mem::take(&mut pieces);
-                lease.run("filling", move |connection| run_all(connection, full)).await?;
-                copied_rows = 0;
-            }
-            copied_rows += rows.len();
-            let (table, summary_id, rows) = (table.clone(), part.plan.id.clone(), rows.to_vec());
-            pieces.push(Box::new(move |connection| replace::fill(connection, &table, &summary_id, &rows)));
-        }
-    }
-    Ok(pieces)
-}
-
-async fn roll_back(mut lease: Lease, outcome: Outcome) -> Result<Attempt, WarehouseError> {
-    lease.run("rolling back", |connection| end_transaction(connection, "ROLLBACK")).await?;
-    lease.give_back();
-    Ok(Attempt::Settled(outcome))
-}
-
-fn end_transaction(connection: &Connection, statement: &'static str) -> Result<(), WarehouseError> {
-    connection.execute_batch(statement).map_err(failed("ending the transaction"))
 }
 
 fn read_summary(connection: &Connection, feed: &FeedName, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {

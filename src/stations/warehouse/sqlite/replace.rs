@@ -1,14 +1,13 @@
 //! One unit's parts for its old ones, and the summary rows that this touches. Everything here runs in pieces on one
 //! connection, in the order [`prepare`], [`fill`], [`lock`], [`replace`]; who runs them decides in between.
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, params_from_iter};
 
 use super::connection::failed;
-use super::ledger::{
-    latest_generation, query_one, read_unit, require_schema, stored_shapes, write_history, write_unit,
-};
+use super::ledger::{latest_generation, query_one, require_schema, stored_shapes, write_history, write_unit};
 use super::table_sql::{RowSource, TableSql};
 use super::values::{bound, words};
+use crate::names::FeedName;
 use crate::stations::warehouse::row_check::check_row;
 use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
 use crate::stations::warehouse::{HistoryEntry, LedgerEvent, UnitRecord, WarehouseError};
@@ -47,7 +46,7 @@ pub fn fill(
             }
             match statement.raw_execute() {
                 Err(error) if is_constraint(&error) => {
-                    let reason = "a file counted two rows with one key".to_owned();
+                    let reason = "a load counted two rows with one key".to_owned();
                     return Err(WarehouseError::Data { table: part.shape.table.clone(), reason });
                 }
                 executed => executed.map_err(failed(operation))?,
@@ -57,7 +56,7 @@ pub fn fill(
     transaction.commit().map_err(failed(operation))
 }
 
-/// Takes the lock and reads the ledger under it.
+/// Takes the lock, and looks whether a load of this generation, into tables of these shapes, may be committed.
 ///
 /// SQL Server takes one application lock for the feed and one for each summary table, in that order, because there
 /// writers of other feeds go on meanwhile. SQLite has one writer for the whole file, so `BEGIN IMMEDIATE` is all of
@@ -68,29 +67,25 @@ pub fn fill(
 /// the feed has changed them.
 pub fn lock(
     connection: &Connection,
-    record: &UnitRecord,
+    feed: &FeedName,
+    generation: i64,
     tables: &[TableShape],
-) -> Result<Option<UnitRecord>, WarehouseError> {
-    let feed = &record.unit.feed;
+) -> Result<(), WarehouseError> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed("waiting for the lock"))?;
     require_schema(connection, feed)?;
     let latest = latest_generation(connection, feed.as_str())?;
-    let Some((latest, _)) = latest.filter(|(latest, _)| *latest >= record.generation) else {
+    let Some((latest, _)) = latest.filter(|(latest, _)| *latest >= generation) else {
         return Err(WarehouseError::NotMigrated { feed: feed.clone() });
     };
     let known = stored_shapes(connection)?;
     let fits = |wanted: &TableShape| known.iter().any(|shape| shape.table == wanted.table && shape.agrees_with(wanted));
-    if !tables.iter().all(fits) {
-        if latest > record.generation {
-            return Err(WarehouseError::OlderGeneration {
-                feed: feed.clone(),
-                committed: latest,
-                ours: record.generation,
-            });
-        }
-        return Err(WarehouseError::NotMigrated { feed: feed.clone() });
+    if tables.iter().all(fits) {
+        return Ok(());
     }
-    read_unit(connection, &record.unit)
+    if latest > generation {
+        return Err(WarehouseError::OlderGeneration { feed: feed.clone(), committed: latest, ours: generation });
+    }
+    Err(WarehouseError::NotMigrated { feed: feed.clone() })
 }
 
 /// Writes the ledger, the parts and the summary rows, under the lock. The caller commits.
@@ -167,7 +162,8 @@ pub fn recompute_touched(connection: &Connection, table: &TableSql) -> Result<()
     execute(connection, &sql, [], "deleting keys without parts")
 }
 
-fn touch_new_keys(connection: &Connection, table: &TableSql) -> Result<(), WarehouseError> {
+/// Touches the keys of the new parts.
+pub fn touch_new_keys(connection: &Connection, table: &TableSql) -> Result<(), WarehouseError> {
     let sql = table.fill(include_str!("sql/touch_new_keys.sql"));
     execute(connection, &sql, [], "listing the keys of new parts")
 }
@@ -176,13 +172,29 @@ fn insert_parts(connection: &Connection, table: &TableSql, unit_id: &str) -> Res
     execute(connection, &table.fill(include_str!("sql/insert_parts.sql")), [unit_id], "inserting new parts")
 }
 
-fn write_summary(connection: &Connection, table: &TableSql, source: RowSource) -> Result<(), WarehouseError> {
-    let operation = "writing the summary";
-    let mut statement = connection.prepare_cached(&table.write_summary(source)).map_err(failed(operation))?;
-    match statement.execute([]) {
+/// Writes the summary's rows of a source.
+pub fn write_summary(connection: &Connection, table: &TableSql, source: RowSource) -> Result<(), WarehouseError> {
+    write_merged(connection, table, &table.write_summary(source), source, &[], "writing the summary")
+}
+
+/// Runs a statement that merges the rows of a source; both take the parameters.
+///
+/// # Errors
+/// `Data`, naming table, key and measure, where a sum does not fit.
+pub fn write_merged(
+    connection: &Connection,
+    table: &TableSql,
+    sql: &str,
+    source: RowSource,
+    parameters: &[&str],
+    operation: &'static str,
+) -> Result<(), WarehouseError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed(operation))?;
+    match statement.execute(params_from_iter(parameters)) {
         Ok(_) => Ok(()),
         Err(error) if is_constraint(&error) => {
-            Err(find_overflow(connection, table, source)?.unwrap_or_else(|| failed(operation)(error)))
+            let overflow = find_overflow(connection, table, source, parameters)?;
+            Err(overflow.unwrap_or_else(|| failed(operation)(error)))
         }
         Err(error) => Err(failed(operation)(error)),
     }
@@ -193,11 +205,12 @@ fn find_overflow(
     connection: &Connection,
     table: &TableSql,
     source: RowSource,
+    parameters: &[&str],
 ) -> Result<Option<WarehouseError>, WarehouseError> {
     let operation = "looking for the sum that does not fit";
     for measure in table.shape.measures().filter(|measure| measure.kind.merge() == Some(Merge::Sum)) {
         let mut statement = connection.prepare(&table.find_overflow(source, measure)).map_err(failed(operation))?;
-        let mut rows = statement.query([]).map_err(failed(operation))?;
+        let mut rows = statement.query(params_from_iter(parameters)).map_err(failed(operation))?;
         if let Some(row) = rows.next().map_err(failed(operation))? {
             let keys = table.shape.keys().enumerate().map(|(position, key)| key_words(row, position, key));
             let keys = keys.collect::<Result<Vec<_>, _>>().map_err(failed(operation))?.join(", ");

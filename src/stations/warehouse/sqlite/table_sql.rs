@@ -13,6 +13,20 @@ pub enum RowSource {
     Merge,
     /// All parts of the touched keys: for a unit that is replaced.
     Recompute,
+    /// The new parts and the unit's own that they meet, apart by summary: for a unit that accumulates.
+    Accumulate,
+    /// All parts that streams counted.
+    Streams,
+}
+
+impl RowSource {
+    /// What makes one row of the source's rows.
+    fn groups(self) -> &'static str {
+        match self {
+            RowSource::Accumulate => "{keys}, \"millrace_summary_id\"",
+            RowSource::Merge | RowSource::Recompute | RowSource::Streams => "{keys}",
+        }
+    }
 }
 
 /// What the placeholders of the templates stand for.
@@ -72,6 +86,25 @@ impl TableSql {
         fill(include_str!("sql/write_summary.sql"), &placeholders)
     }
 
+    /// Merges the new parts of the unit `?1` into those it has.
+    pub fn accumulate_parts(&self) -> String {
+        let placeholders = self.with_source(RowSource::Accumulate, None);
+        fill(include_str!("sql/accumulate_parts.sql"), &placeholders)
+    }
+
+    /// Writes what streams counted into another table of this shape.
+    pub fn keep_stream_counts(&self, aside: &str) -> String {
+        let mut placeholders = self.with_source(RowSource::Streams, None);
+        placeholders.push(("aside", quoted(aside)));
+        fill(include_str!("sql/keep_stream_counts.sql"), &placeholders)
+    }
+
+    /// Whether the merge depends, in its last digits, on the order in which it was made.
+    pub fn has_float_sum(&self) -> bool {
+        let is_float_sum = |kind| matches!(kind, ColumnKind::Measure(MeasureType::Float64, Merge::Sum));
+        self.shape.columns.iter().any(|column| is_float_sum(column.kind))
+    }
+
     /// Finds a key whose sum does not fit.
     pub fn find_overflow(&self, source: RowSource, measure: &ShapeColumn) -> String {
         let placeholders = self.with_source(source, Some(measure));
@@ -91,9 +124,12 @@ impl TableSql {
         let template = match source {
             RowSource::Merge => include_str!("sql/source_merge.sql"),
             RowSource::Recompute => include_str!("sql/source_recompute.sql"),
+            RowSource::Accumulate => include_str!("sql/source_accumulate.sql"),
+            RowSource::Streams => include_str!("sql/source_streams.sql"),
         };
         let mut placeholders = self.placeholders.clone();
         placeholders.push(("source", self.fill(template)));
+        placeholders.push(("groups", self.fill(source.groups())));
         if let Some(column) = measure {
             placeholders.push(("merged", merged(column)));
             placeholders.push(("overflow", overflow_type(column).to_owned()));
@@ -173,12 +209,54 @@ pub fn fill(template: &str, placeholders: &[(&'static str, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ledger::UPGRADES;
     use super::*;
 
     #[test]
     fn a_value_is_not_searched_for_placeholders() {
         let placeholders = [("a", "{b}".to_owned()), ("b", "no".to_owned())];
         assert_eq!(fill("{a} {b} {c} {", &placeholders), "{b} no {c} {");
+    }
+
+    /// A batch of a stream is small, and comes every few seconds: its commit must not read a whole table of parts or sums.
+    #[test]
+    fn what_a_batch_adds_to_is_found_by_its_keys() {
+        let kind = |kind| move |name: &str| ShapeColumn { name: name.to_owned(), kind };
+        let shape = TableShape {
+            table: "days".to_owned(),
+            columns: vec![
+                kind(ColumnKind::Key(KeyType::Date))("day"),
+                kind(ColumnKind::Measure(MeasureType::Int64, Merge::Sum))("miles"),
+                kind(ColumnKind::Key(KeyType::Text { max_utf16: 8 }))("carrier"),
+            ],
+        };
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        for upgrade in UPGRADES {
+            connection.execute_batch(upgrade).unwrap();
+        }
+        let table = TableSql::new(shape);
+        connection.execute_batch(&table.create()).unwrap();
+        connection.execute_batch(&table.fill(include_str!("sql/create_incoming.sql"))).unwrap();
+        connection.execute_batch(&table.fill(include_str!("sql/create_touched.sql"))).unwrap();
+        let statements = [
+            table.accumulate_parts(),
+            table.write_summary(RowSource::Merge),
+            table.write_summary(RowSource::Recompute),
+            table.fill(include_str!("sql/delete_keys_without_parts.sql")),
+        ];
+        for sql in statements {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let unit_id = vec!["u"; statement.parameter_count()];
+            let rows = statement.query_map(rusqlite::params_from_iter(unit_id), |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = rows.collect::<Result<_, _>>().unwrap();
+            // What is scanned is the batch, or what came of it.
+            let scanned = plan.iter().filter_map(|step| step.strip_prefix("SCAN "));
+            let of_the_batch = ["touched", "source", "(subquery-", "temp.millrace_incoming_", "temp.millrace_touched_"];
+            for step in scanned {
+                assert!(of_the_batch.iter().any(|name| step.starts_with(name)), "{plan:#?}");
+            }
+            assert!(plan.iter().any(|step| step.starts_with("SEARCH")), "{plan:#?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 SELECT {keys}
 FROM ({source}) AS "source"
-GROUP BY {keys}
+GROUP BY {groups}
 HAVING typeof({merged}) = {overflow}
 LIMIT 1

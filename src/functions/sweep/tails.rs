@@ -1,0 +1,101 @@
+//! The ends of streams: events after which none came that would have shown a gap. A partition whose stored position is at
+//! its end costs two questions to the hub, and none to the database.
+
+use chrono::TimeDelta;
+use tracing::error;
+
+use crate::clock::Clock;
+use crate::counting::Budget;
+use crate::functions::stream::{
+    PositionsWritten, StreamError, StreamReport, StreamStations, StreamedFeed, StreamedFeeds, repair_tail, unit_in,
+};
+use crate::records::streams;
+use crate::stations::containers::Container;
+use crate::stations::hub::{HubReader, ReadLimit};
+use crate::stations::warehouse::{StreamUnit, Warehouse};
+use crate::telemetry::chain;
+
+/// The host is given this long to deliver an event.
+const GRACE: TimeDelta = TimeDelta::minutes(5);
+
+/// What repairing tails works with.
+pub struct TailStations<'a> {
+    pub feeds: &'a StreamedFeeds,
+    pub hub: &'a dyn HubReader,
+    pub warehouse: &'a dyn Warehouse,
+    pub quarantine: &'a Container,
+    pub state: &'a Container,
+    pub budget: &'a Budget,
+    pub clock: &'a Clock,
+    pub written: &'a PositionsWritten,
+}
+
+/// What the tails came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TailReport {
+    pub repaired: u64,
+    pub lost: u64,
+    /// Partitions, and hubs, that could not be looked at; the log names them.
+    pub failed: usize,
+}
+
+/// Looks at every partition of every streamed feed. One that fails stops no other.
+pub async fn repair_tails(at: &TailStations<'_>) -> TailReport {
+    let mut report = TailReport::default();
+    for feed in at.feeds.iter() {
+        let hub = &feed.source.hub;
+        let properties = match at.hub.properties(hub).await {
+            Ok(properties) => properties,
+            Err(failure) => {
+                error!("the end of feed `{}` in hub `{hub}` could not be looked at: {}", feed.name(), chain(&failure));
+                report.failed += 1;
+                continue;
+            }
+        };
+        for partition in &properties.partitions {
+            let unit = unit_in(hub, &properties, partition, feed.name());
+            match tail_of(&unit, feed, at).await {
+                Ok(repaired) => {
+                    report.repaired += repaired.repaired;
+                    report.lost += repaired.lost;
+                }
+                Err(failure) => {
+                    report.failed += 1;
+                    error!(
+                        "the end of feed `{}` in hub `{hub}`, partition {partition}, could not be repaired: {}",
+                        feed.name(),
+                        chain(&failure)
+                    );
+                }
+            }
+        }
+    }
+    report
+}
+
+async fn tail_of(unit: &StreamUnit, feed: &StreamedFeed, at: &TailStations<'_>) -> Result<StreamReport, StreamError> {
+    let nothing = StreamReport::default();
+    let bounds = at.hub.bounds(&unit.hub, &unit.partition).await?;
+    let Some(last) = bounds.last_enqueued else { return Ok(nothing) };
+    let position = streams::read(at.state, &unit.feed, &unit.hub, &unit.partition).await?;
+    let next = position.filter(|position| position.is_of(unit)).map_or(bounds.begins, |position| position.next);
+    if next > last {
+        return Ok(nothing);
+    }
+    let limit = ReadLimit { events: 1, bytes: 1 };
+    let first = at.hub.read(&unit.hub, &feed.source.repair_group, &unit.partition, next, limit).await?;
+    if first.first().is_some_and(|event| at.clock.now() - event.enqueued_at < GRACE) {
+        return Ok(nothing);
+    }
+    let stations = StreamStations {
+        feed,
+        hub: at.hub,
+        warehouse: at.warehouse,
+        quarantine: at.quarantine,
+        state: at.state,
+        budget: at.budget,
+        clock: at.clock,
+        written: at.written,
+    };
+    repair_tail(unit, &bounds, GRACE, &stations).await
+}
