@@ -35,7 +35,8 @@ impl Jobs {
     /// Waits for the room that the next chunk will take if it is like the last one: for a reader that makes chunks larger
     /// than what it read. The calling thread may block.
     pub fn reserve(&mut self) -> Result<(), CountError> {
-        if let Some(cost) = self.last {
+        // What was reserved and not used, at the end of a row group, is for the next chunk.
+        if let (None, Some(cost)) = (&self.reserved, self.last) {
             self.reserved = Some(self.room(cost)?);
         }
         Ok(())

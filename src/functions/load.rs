@@ -183,6 +183,7 @@ pub async fn load(message: &[u8], at: &LoadStations) -> Result<Loaded, LoadError
         Permission::Alone => (None, Some(at.alone.write().await)),
         // Another handler may have loaded it in the end.
         Permission::Exhausted if loaded::exists(state, &landed.blob, &landed.etag).await? => {
+            attempts::end(state, &landed.blob, &landed.etag).await?;
             return Ok(Loaded::AlreadyApplied);
         }
         Permission::Exhausted => return dead_letter(&landed, Rejection::exhausted(), at).await,
@@ -195,7 +196,10 @@ pub async fn load(message: &[u8], at: &LoadStations) -> Result<Loaded, LoadError
         Err(Failure::Reject(rejection)) => dead_letter(&landed, rejection, at).await,
         Err(Failure::Retry(error)) => Err(error),
     };
-    begun.end(state).await?;
+    match &loaded {
+        Ok(_) => begun.settle(state).await?,
+        Err(_) => begun.end(state).await?,
+    }
     loaded
 }
 

@@ -117,7 +117,7 @@ pub async fn permission(
     Ok(if record.begun.iter().all(is_ours) { Permission::Free } else { Permission::Alone })
 }
 
-/// A try that has begun. Where it is dropped without [`Begun::end`], it was cut off, and counts.
+/// A try that has begun. Where it is dropped without [`Begun::settle`] or [`Begun::end`], it was cut off, and counts.
 #[must_use]
 pub struct Begun {
     name: BlobName,
@@ -167,7 +167,12 @@ pub async fn begin(
 }
 
 impl Begun {
-    /// The load ended, well or with an error that was reported.
+    /// Nothing is left to do about this version: whoever tried, and in vain, is no longer of interest.
+    pub async fn settle(self, state: &Container) -> Result<(), ContainerError> {
+        state.delete(&self.name).await
+    }
+
+    /// The load ended with an error that was reported, and the version will come again.
     pub async fn end(self, state: &Container) -> Result<(), ContainerError> {
         if self.is_second {
             return Ok(());
@@ -326,6 +331,14 @@ mod tests {
         ours.end(&at.state).await.unwrap();
         let begun = at.record().await.unwrap().begun;
         assert_eq!(begun.iter().map(|attempt| attempt.process.as_str()).collect::<Vec<_>>(), ["2"]);
+    }
+
+    #[tokio::test]
+    async fn a_version_that_is_settled_has_no_tries_left_to_tell_of() {
+        let at = Try::new();
+        at.killed(&worker("1", "a")).await;
+        at.begin(&worker("2", "b")).await.settle(&at.state).await.unwrap();
+        assert_eq!(at.record().await, None);
     }
 
     #[tokio::test]

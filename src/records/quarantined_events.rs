@@ -69,6 +69,11 @@ pub fn feed_of(file: &BlobName) -> Option<FeedName> {
     FeedName::new(feed).ok()
 }
 
+/// What the names of a feed's files of bad events begin with.
+pub fn prefix_of(feed: &FeedName) -> String {
+    format!("{FOLDER}/{feed}/")
+}
+
 /// Writes the bad events of one commit. `bad` must not be empty.
 pub async fn write(
     quarantine: &Container,

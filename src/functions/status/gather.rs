@@ -13,7 +13,7 @@ use crate::names::{BlobName, FeedName, SourceName};
 use crate::pipeline::Feed;
 use crate::records::tally::{self, Counted, MarkerFacts};
 use crate::records::version_set::VersionSet;
-use crate::records::{attempts, dead_letters, loaded, new_columns, retracted};
+use crate::records::{attempts, dead_letters, loaded, new_columns, quarantined_events, retracted};
 use crate::stations::containers::{BlobFacts, Container};
 
 /// A feed of so few files has its markers read for the page; what more come to, the sweep has added up.
@@ -46,10 +46,12 @@ pub(super) async fn feed_status(
         status.files.staged += source.files.staged;
         status.files.staged_bytes += source.files.staged_bytes;
     }
-    let mut quarantine = at.quarantine.list(&format!("{}/", feed.name), None);
-    while let Some(file) = quarantine.try_next().await? {
-        status.quarantine_files += 1;
-        status.quarantine_bytes += file.size_bytes;
+    for prefix in [format!("{}/", feed.name), quarantined_events::prefix_of(&feed.name)] {
+        let mut quarantine = at.quarantine.list(&prefix, None);
+        while let Some(file) = quarantine.try_next().await? {
+            status.quarantine_files += 1;
+            status.quarantine_bytes += file.size_bytes;
+        }
     }
     look_at_landing(&mut status, at).await?;
     Ok(status)

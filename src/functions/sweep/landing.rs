@@ -53,18 +53,18 @@ pub(super) async fn look(
     lanes.sort_by_key(|lane| position.lanes.get(*lane).and_then(LanePosition::newest_look));
 
     let mut left = Allowance { blobs: BLOBS_A_TICK, announcements: ANNOUNCEMENTS_A_TICK };
-    let mut has_looked = false;
+    let mut has_looked: BTreeSet<&str> = BTreeSet::new();
     while !lanes.is_empty() && left.blobs > 0 && left.announcements > 0 {
         // What one lane leaves of its share, the others have in the next pass.
         let mut hungry = Vec::new();
         for (index, lane) in lanes.iter().copied().enumerate() {
-            if has_looked && Instant::now() >= deadline {
+            if !has_looked.is_empty() && Instant::now() >= deadline {
                 break;
             }
             let share = left.share_of(lanes.len() - index);
             let before = (report.looked_at, report.announced_again);
             let mut tick = LaneTick { at, lane, feeds: &feeds, now, deadline, position: &mut position, report };
-            let outcome = tick.look(share).await;
+            let outcome = if has_looked.contains(lane) { tick.look(share).await } else { tick.begin(share).await };
             left.take(report.looked_at - before.0, report.announced_again - before.1);
             match outcome {
                 Ok(Came::Hungry) => hungry.push(lane),
@@ -74,7 +74,7 @@ pub(super) async fn look(
                     return Err(error);
                 }
             }
-            has_looked = true;
+            has_looked.insert(lane);
         }
         lanes = hungry;
     }
@@ -115,8 +115,13 @@ struct LaneTick<'a, 's> {
 }
 
 impl LaneTick<'_, '_> {
-    async fn look(&mut self, mut share: Allowance) -> Result<Came, SweepError> {
+    /// First what failed at the last tick, then what comes after the position.
+    async fn begin(&mut self, mut share: Allowance) -> Result<Came, SweepError> {
         self.try_failed_again(&mut share).await?;
+        self.look(share).await
+    }
+
+    async fn look(&mut self, mut share: Allowance) -> Result<Came, SweepError> {
         let landing = self.at.announce.landing;
         let after = self.lane_position().after.clone();
         let mut list = listed(landing, self.lane, self.feeds, after);
@@ -181,39 +186,42 @@ impl LaneTick<'_, '_> {
             .iter()
             .filter(|listed| is_due(listed.last_modified(), lane.last_look(listed.position()), now))
             .collect();
-        let settling: Vec<BoxFuture<'_, _>> = due.iter().map(|listed| settle(listed, &at.announce).boxed()).collect();
-        let mut outcomes = stream::iter(settling).buffered(LOOKUPS_AT_A_TIME);
         let mut last: Option<&str> = None;
-        for listed in due {
-            let outcome = match share.announcements {
-                0 => None,
-                _ => outcomes.next().await,
-            };
-            match outcome {
-                Some(Ok(settled)) => self.count(&settled, share),
-                // It has sent enough: whoever goes on does so with this blob.
-                None => {
-                    self.stop_after(last);
-                    return Ok(Some(Came::Hungry));
-                }
-                // The hub is away.
-                Some(Err(error @ AnnounceError::Hub(_))) => {
-                    self.stop_after(last);
-                    return Err(error.into());
-                }
-                Some(Err(error)) => {
-                    self.tell_failure(listed.position(), &error);
-                    if self.lane_position().failed.len() >= FAILURES_A_LANE {
-                        self.stop_after(last);
-                        return Ok(Some(Came::ToAnEnd));
-                    }
-                    // One odd blob stops nothing: the next ones are looked at all the same.
-                    if let Listed::Blob(facts) = listed {
-                        self.lane_position().failed.push(facts.name.to_string());
-                    }
-                }
+        let mut left = due.as_slice();
+        while !left.is_empty() {
+            // No more than may be announced are begun, so that none of them is broken off.
+            let (now_due, later) = left.split_at(share.announcements.min(left.len()));
+            if now_due.is_empty() {
+                self.stop_after(last);
+                return Ok(Some(Came::Hungry));
             }
-            last = Some(listed.position());
+            let settling: Vec<BoxFuture<'_, _>> =
+                now_due.iter().map(|listed| settle(listed, &at.announce).boxed()).collect();
+            let mut outcomes = stream::iter(settling).buffered(LOOKUPS_AT_A_TIME);
+            for listed in now_due {
+                match outcomes.next().await {
+                    None => {}
+                    Some(Ok(settled)) => self.count(&settled, share),
+                    // The hub is away: the next tick goes on with this blob.
+                    Some(Err(error @ AnnounceError::Hub(_))) => {
+                        self.stop_after(last);
+                        return Err(error.into());
+                    }
+                    Some(Err(error)) => {
+                        self.tell_failure(listed.position(), &error);
+                        if self.lane_position().failed.len() >= FAILURES_A_LANE {
+                            self.stop_after(last);
+                            return Ok(Some(Came::ToAnEnd));
+                        }
+                        // One odd blob stops nothing: the next ones are looked at all the same.
+                        if let Listed::Blob(facts) = listed {
+                            self.lane_position().failed.push(facts.name.to_string());
+                        }
+                    }
+                }
+                last = Some(listed.position());
+            }
+            left = later;
         }
         if let Some(end) = batch.last() {
             self.lane_position().come_to(end.position(), now);

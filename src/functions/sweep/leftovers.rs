@@ -9,9 +9,8 @@ use super::{SweepError, SweepStations};
 use crate::functions::load::marker_of;
 use crate::names::{BlobName, FeedName};
 use crate::records::load_files::{self, LoadFile};
-use crate::records::quarantined_events;
 use crate::records::sweep_position::{self, LeftoversPosition};
-use crate::records::{dead_letters, loaded, retracted};
+use crate::records::{dead_letters, loaded, quarantined_events, retracted};
 use crate::stations::containers::BlobFacts;
 use crate::stations::warehouse::FileUnit;
 

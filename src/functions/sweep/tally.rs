@@ -14,7 +14,7 @@ use crate::records::tally::{self, Entries, MarkerFacts, MarkerId, Tally};
 use crate::stations::containers::{Container, ContainerError};
 
 /// Markers that one tick reads, over all feeds.
-const MARKERS_A_TICK: usize = 1_000;
+const MARKERS_A_TICK: usize = 5_000;
 
 /// A feed of so many files is added up at every tick, one of twice as many at every second one: its list is long.
 const FILES_FOR_A_TICK: i32 = 20_000;
@@ -123,7 +123,7 @@ mod tests {
         }
         let mut unread = Vec::new();
         for _ in 0..3 {
-            refresh_feed(&feed, MARKERS_A_TICK, &place.containers.state, place.after(TICK).clock.now()).await.unwrap();
+            refresh_feed(&feed, 1_000, &place.containers.state, place.after(TICK).clock.now()).await.unwrap();
             unread.push(tally::read(&place.containers.state, &feed).await.unwrap().unwrap().unread);
         }
         assert_eq!(unread, [1_500, 500, 0]);
