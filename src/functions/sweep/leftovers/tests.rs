@@ -138,12 +138,16 @@ async fn what_the_ledger_does_not_know_is_removed_once_a_day() {
     place.containers.quarantine.put(&foreign, Bytes::from_static(b"x")).await.unwrap();
     let bad_events = BlobName::new("stream-events/flights/events/20260101T000000000000Z/0/1-2.killed.ndjson").unwrap();
     place.containers.quarantine.put(&bad_events, Bytes::from_static(b"x")).await.unwrap();
+    let noted = BlobName::new("stream-events/flights/events/20260101T000000000000Z/0/3-4.counts.ndjson").unwrap();
+    place.containers.quarantine.put(&noted, Bytes::from_static(b"x")).await.unwrap();
+    quarantined_events::note(&place.containers.state, &noted).await.unwrap();
 
-    assert_eq!(place.sweep().await.unwrap(), 2);
+    assert_eq!(place.sweep().await.unwrap(), 3);
     assert!(place.containers.curated.head(&curated).await.unwrap().is_none());
     assert!(place.containers.quarantine.head(&bad).await.unwrap().is_none());
     assert!(place.containers.quarantine.head(&foreign).await.unwrap().is_some(), "it is no load's");
-    assert!(place.containers.quarantine.head(&bad_events).await.unwrap().is_some(), "it is a stream's");
+    assert!(place.containers.quarantine.head(&bad_events).await.unwrap().is_none(), "no commit names it");
+    assert!(place.containers.quarantine.head(&noted).await.unwrap().is_some(), "a commit made it valid");
 
     written(&place.containers.curated, "killed", "parquet").await;
     assert_eq!(place.sweep().await.unwrap(), 0, "the round is over for today");
