@@ -88,7 +88,7 @@ impl Show {
                     LogLevel::Error => self.print(&format!("error: {line}"), bar),
                 }
             }
-            HostEvent::HandlerExited { reason } => self.print(&format!("the handler ended: {reason}"), bar),
+            HostEvent::HandlerExited { reason } => self.print(reason, bar),
             HostEvent::BlobPoisoned { function, blob, tries } => {
                 self.print(&format!("error: `{blob}` failed {tries} times in `{function}`"), bar);
             }
