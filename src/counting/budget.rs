@@ -10,16 +10,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::CHUNK_BYTES;
+use super::memory::{BYTES_FOR_A_BYTE_OF_TEXT, Cost, Memory, UNIT_BYTES};
 use super::pool::Pool;
-
-/// Memory is counted in these.
-const UNIT_BYTES: usize = 1 << 10;
-
-/// What a chunk of text takes for each of its bytes: itself, its columns, and what evaluating them needs.
-const BYTES_FOR_A_BYTE_OF_TEXT: usize = 4;
-
-/// What decoded columns take for each of their bytes: themselves, and what evaluating them needs.
-const BYTES_FOR_A_DECODED_BYTE: usize = 2;
 
 /// For each core: an ordinary chunk in work, and one that waits.
 const BYTES_FOR_A_CORE: usize = 2 * BYTES_FOR_A_BYTE_OF_TEXT * CHUNK_BYTES;
@@ -73,10 +65,10 @@ impl Budget {
 
     /// Room for a chunk, as soon as there is some.
     pub(super) async fn room(&self, cost: Cost) -> Memory {
-        let units = cost.bytes.div_ceil(UNIT_BYTES).clamp(1, self.units);
+        let units = cost.units().min(self.units);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let permit = self.memory.clone().acquire_many_owned(units).await.expect("nobody closes the budget");
-        Memory { permit, _place: None }
+        Memory::new(permit)
     }
 
     #[cfg(test)]
@@ -87,47 +79,6 @@ impl Budget {
     #[cfg(test)]
     pub(super) fn free_bytes(&self) -> usize {
         self.memory.available_permits() * UNIT_BYTES
-    }
-}
-
-/// What a chunk takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cost {
-    bytes: usize,
-}
-
-impl Cost {
-    pub fn of_text(bytes: usize) -> Self {
-        Cost { bytes: bytes.saturating_mul(BYTES_FOR_A_BYTE_OF_TEXT) }
-    }
-
-    pub fn of_decoded(bytes: usize) -> Self {
-        Cost { bytes: bytes.saturating_mul(BYTES_FOR_A_DECODED_BYTE) }
-    }
-}
-
-/// Memory that a chunk has. It is given back when it is dropped.
-#[derive(Debug)]
-pub struct Memory {
-    permit: OwnedSemaphorePermit,
-    /// Among the chunks of its load.
-    _place: Option<OwnedSemaphorePermit>,
-}
-
-impl Memory {
-    pub(super) fn at(self, place: OwnedSemaphorePermit) -> Self {
-        Memory { _place: Some(place), ..self }
-    }
-
-    pub(super) fn is_enough_for(&self, cost: Cost) -> bool {
-        self.permit.num_permits() >= cost.bytes.div_ceil(UNIT_BYTES)
-    }
-
-    /// Gives back what is more than `cost`.
-    pub(super) fn shrink_to(&mut self, cost: Cost) {
-        let wanted = cost.bytes.div_ceil(UNIT_BYTES).max(1);
-        let surplus = self.permit.num_permits().saturating_sub(wanted);
-        drop(self.permit.split(surplus));
     }
 }
 

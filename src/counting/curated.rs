@@ -10,7 +10,7 @@ use millrace_decode::parquet::CuratedWriter;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::budget::Memory;
+use super::memory::Memory;
 use super::{CountError, joined};
 use crate::names::BlobName;
 use crate::stations::containers::{Condition, Container, ContainerError, Upload};

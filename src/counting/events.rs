@@ -8,7 +8,8 @@ use millrace_decode::ndjson;
 use millrace_frames::part::Part;
 use tokio::task::spawn_blocking;
 
-use super::budget::{Budget, Cost};
+use super::budget::Budget;
+use super::memory::Cost;
 use super::{CountError, FeedCounter, joined, worker};
 use crate::pipeline::{Feed, Pipeline};
 use crate::stations::warehouse::SummaryPart;

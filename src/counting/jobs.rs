@@ -8,11 +8,11 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::CountError;
-use super::budget::{Budget, Cost, Memory};
+use super::budget::Budget;
+use super::decoder::Work;
+use super::memory::{Cost, Memory};
 use super::pool::{Job, Load};
 use super::tally::ChunkTally;
-
-pub use super::pool::Work;
 
 pub struct Jobs {
     budget: Budget,

@@ -17,6 +17,7 @@ mod error;
 pub mod events;
 mod fetch;
 mod jobs;
+mod memory;
 mod parquet;
 mod pool;
 mod tally;

@@ -10,7 +10,8 @@ use millrace_decode::inflate::{Compression, Content, InflateLimits, Inflater, sn
 use millrace_decode::parquet::{DecoderError, ParquetError, ParquetFile, RangeSource};
 use tokio::sync::mpsc;
 
-use super::jobs::{Jobs, Work};
+use super::decoder::Work;
+use super::jobs::Jobs;
 use super::{CountError, FeedCounter};
 use crate::file_ranges::FileRanges;
 use crate::stations::containers::ContainerError;

@@ -8,14 +8,12 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
-use bytes::Bytes;
-use millrace_decode::columns::DecodedChunk;
 use millrace_frames::part::Part;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::budget::Memory;
-use super::decoder::TextDecoder;
+use super::decoder::Work;
+use super::memory::Memory;
 use super::tally::ChunkTally;
 use super::worker::count_chunk;
 use super::{CountError, FeedCounter};
@@ -35,13 +33,6 @@ pub struct Job {
     /// Where the tally goes. What waits there has its memory still, so no more wait than the budget allows; a worker never
     /// waits for one load and keeps the others waiting.
     pub tallies: UnboundedSender<ChunkTally>,
-}
-
-pub enum Work {
-    /// Whole rows of text, to be decoded.
-    Text(Bytes, Arc<TextDecoder>),
-    /// Rows that reading the file has decoded.
-    Decoded(DecodedChunk),
 }
 
 /// What the workers know of one load.

@@ -7,8 +7,8 @@ use millrace_decode::columns::{BadRow, DecodedChunk};
 use tokio::sync::mpsc;
 
 use super::CountError;
-use super::budget::Memory;
 use super::curated::{CountedRows, Curating};
+use super::memory::Memory;
 use crate::records::quarantine::QuarantineWriter;
 
 /// Names of unknown columns that are kept of one file: a partner whose keys are data must not fill the memory.

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use millrace_frames::part::{Row, Value};
 
-use super::budget::Cost;
+use super::memory::Cost;
 use super::{Budget, CountError, Counted, FeedCounter, LandedBlob, count};
 use crate::clock::Clock;
 use crate::names::BlobName;

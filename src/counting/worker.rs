@@ -4,8 +4,8 @@ use millrace_decode::columns::{BadRow, DecodedChunk};
 use millrace_frames::part::Part;
 use millrace_frames::summarise::RejectedRow;
 
-use super::budget::Memory;
-use super::pool::Work;
+use super::decoder::Work;
+use super::memory::Memory;
 use super::tally::ChunkTally;
 use super::{CountError, FeedCounter};
 
