@@ -21,6 +21,7 @@ use self::connection::Connection;
 use crate::pipeline::SecretReference;
 use crate::secret::Secret;
 use crate::stations::containers::StorageLocation;
+use crate::stations::share::ShareLocation;
 
 /// The port on which the host expects the handler.
 pub const HANDLER_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -71,7 +72,7 @@ pub enum SettingsError {
 #[derive(Clone, Debug)]
 pub struct Ends {
     pub storage: StorageLocation,
-    pub share: PathBuf,
+    pub share: ShareLocation,
     pub hub: PathBuf,
     pub warehouse: PathBuf,
 }
@@ -246,7 +247,8 @@ pub(crate) mod tests {
 
     #[test]
     fn an_end_of_another_kind_is_refused_in_words() {
-        let values = [("LandingStorage", "file:x"), ("StagingShare", "Endpoint=hidden")];
+        let values =
+            [("LandingStorage", "file:x"), ("StagingShare", "file:y"), ("EventHubConnection", "Endpoint=hidden")];
         let error = settings(&values).ends().unwrap_err();
         assert!(error.to_string().contains("it does not begin with `file:`"), "{error}");
         assert!(!error.to_string().contains("hidden"), "a connection string is a secret: {error}");

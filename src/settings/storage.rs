@@ -136,7 +136,7 @@ fn by_identity(properties: &ConnectionProperties<'_>) -> Result<StorageAccount, 
 }
 
 /// The URL ending with `/`, so that containers can be joined to it; `None` if it is no service's.
-fn with_slash(mut url: Url) -> Option<Url> {
+pub(super) fn with_slash(mut url: Url) -> Option<Url> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return None;
     }
@@ -147,7 +147,7 @@ fn with_slash(mut url: Url) -> Option<Url> {
     Some(url)
 }
 
-fn is_this_machine(url: &Url) -> bool {
+pub(super) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -157,7 +157,7 @@ fn is_this_machine(url: &Url) -> bool {
 }
 
 /// The account that an address names: before the first dot of its host or, at an emulator's, the first part of its path.
-fn account_of(endpoint: &Url) -> String {
+pub(super) fn account_of(endpoint: &Url) -> String {
     let in_path = endpoint.path_segments().and_then(|mut segments| segments.next()).filter(|first| !first.is_empty());
     let in_host = match endpoint.host() {
         Some(Host::Domain(name)) => name.split('.').next(),

@@ -95,7 +95,7 @@ async fn an_erasure_finds_staged_copies_and_says_what_is_still_coming() {
     let key = PulledKey::of_blob(&file).unwrap();
     pulled::write_look(&place.containers.state, &key, coming, place.clock.now()).await.unwrap();
     let staged = StagedName::of(&feed(), key.path(), coming.size_bytes, coming.modified);
-    place.share.write_at(&staged, 0, bytes::Bytes::from_static(b"half")).await.unwrap();
+    place.share.write_at(&staged, 0, bytes::Bytes::from_static(b"half"), coming.size_bytes).await.unwrap();
     attempts::begin(&place.containers.state, &file, &etag, "killed", place.clock.now()).await.unwrap();
 
     let told = place.retract("1.csv", Extent::Everything).await;
