@@ -81,8 +81,14 @@ fn login(connection: &ConnectionText<'_>, parsed: &ConnectionString) -> Result<S
         Some(signature) => {
             Ok(StorageLogin::SharedAccessSignature(Secret::new(signature.strip_prefix('?').unwrap_or(signature))))
         }
-        None => Err(connection
-            .unusable("it has neither `AccountKey` nor `SharedAccessSignature` nor `UseDevelopmentStorage`", REMEDY)),
+        None => {
+            let keys: Vec<&str> = parsed.keys().collect();
+            let problem = format!(
+                "it has neither `AccountKey` nor `SharedAccessSignature` nor `UseDevelopmentStorage`, but {}",
+                keys.join(", ")
+            );
+            Err(connection.unusable(problem, REMEDY))
+        }
     }
 }
 
@@ -253,7 +259,7 @@ mod tests {
             ("file:", "neither `file:<directory>`"),
             ("https://acme.blob.core.windows.net/?sig=hidden", "set LandingStorage__blobServiceUri instead"),
             ("AccountKey=hidden=", "neither `AccountName` nor `BlobEndpoint`"),
-            ("AccountName=acme", "neither `AccountKey` nor `SharedAccessSignature`"),
+            ("AccountName=acme;AccountKye=hidden", "nor `UseDevelopmentStorage`, but AccountName, AccountKye; copy"),
             ("AccountName=acme;AccountKey=hidden!", "its `AccountKey` is not base64"),
             ("AccountName=acme;hidden", "its part 2 has no `=`"),
             ("BlobEndpoint=hidden;SharedAccessSignature=sig=hidden", "its `BlobEndpoint` is not an http or https URL"),

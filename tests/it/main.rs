@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod azure_blobs;
+mod azurite;
 mod build;
 mod containers_conformance;
 mod dev;
