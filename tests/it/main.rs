@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod azure_blobs;
+mod azure_files;
 mod azurite;
 mod build;
 mod containers_conformance;
 mod dev;
 mod events;
+mod files_server;
 mod flights;
 mod formats;
 mod kills;
@@ -18,6 +20,7 @@ mod operate;
 mod plan;
 mod put;
 mod serve;
+mod share_conformance;
 mod sshd;
 mod standin;
 mod streams;

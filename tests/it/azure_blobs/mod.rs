@@ -1,7 +1,7 @@
 //! Containers on Azurite, as settings name them, and what a service does that a test can only make it do.
 
 mod identity;
-mod proxy;
+pub mod proxy;
 mod scenario;
 mod trouble;
 
