@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use actix_web::body::SizedStream;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::Utc;
 use percent_encoding::percent_decode_str;
@@ -311,8 +312,9 @@ fn properties(store: &mut Store, request: &Request, _: Entrance) -> Answer {
     describe(&mut response, entry);
     let size = entry.file().map_or(0, |(bytes, _)| bytes.len());
     response.insert_header(("x-ms-type", "File")).insert_header(("accept-ranges", "bytes"));
-    response.no_chunking(size as u64);
-    Ok(response.finish())
+    // Of a HEAD only the length is sent.
+    let no_bytes = futures::stream::empty::<Result<web::Bytes, actix_web::Error>>();
+    Ok(response.body(SizedStream::new(size as u64, no_bytes)))
 }
 
 fn delete_file(store: &mut Store, request: &Request, _: Entrance) -> Answer {
