@@ -21,6 +21,9 @@ pub(super) enum AzureFilesError {
     /// Another pull stages or removes the same file.
     #[error("somebody else works on it at the same time")]
     Contended,
+
+    #[error("the service is too busy to say for certain that the file was created")]
+    Unsettled,
 }
 
 impl AzureFilesError {

@@ -29,12 +29,18 @@ pub(super) struct Files {
     levels: Vec<Url>,
 }
 
-/// How a file was created.
+/// How something was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Created {
+pub(super) enum Done {
     Once,
     /// It took several tries, and one that seemed to fail may have done it, or may do it yet.
     PerhapsTwice,
+}
+
+impl Done {
+    fn by(answer: &Answer) -> Self {
+        if answer.may_have_happened_before { Done::PerhapsTwice } else { Done::Once }
+    }
 }
 
 /// A staged copy that a list showed.
@@ -92,7 +98,7 @@ impl Files {
     }
 
     /// Create File. Makes the directories too, where they are missing.
-    pub async fn create(&self, copy: &CopyName, size_bytes: u64) -> Result<Created, AzureFilesError> {
+    pub async fn create(&self, copy: &CopyName, size_bytes: u64) -> Result<Done, AzureFilesError> {
         let request = StorageRequest::new(Verb::Put, self.file(copy))
             .header("x-ms-type", "file")
             .header("x-ms-content-length", size_bytes.to_string());
@@ -102,8 +108,7 @@ impl Files {
             answer = self.send(request).await?;
         }
         match answer.status {
-            201 if answer.may_have_happened_before => Ok(Created::PerhapsTwice),
-            201 => Ok(Created::Once),
+            201 => Ok(Done::by(&answer)),
             _ => Err(self.refusal(&answer)),
         }
     }
@@ -163,7 +168,7 @@ impl Files {
     }
 
     /// Rename File. `None`: there is no such file.
-    pub async fn rename(&self, from: &CopyName, to: &CopyName) -> Result<Option<()>, AzureFilesError> {
+    pub async fn rename(&self, from: &CopyName, to: &CopyName) -> Result<Option<Done>, AzureFilesError> {
         let mut source = self.file(from);
         if let StorageLogin::SharedAccessSignature(signature) = &self.client.account().login {
             source.set_query(Some(signature.reveal()));
@@ -174,9 +179,9 @@ impl Files {
             .header("x-ms-file-rename-replace-if-exists", "false");
         let answer = self.send(request).await?;
         match answer.status {
-            200 | 201 => Ok(Some(())),
+            200 | 201 => Ok(Some(Done::by(&answer))),
             // The try whose answer was lost may have done it.
-            404 | 409 if answer.may_have_happened_before && self.is_there(to).await? => Ok(Some(())),
+            404 | 409 if answer.may_have_happened_before && self.is_there(to).await? => Ok(Some(Done::PerhapsTwice)),
             404 if is_file_missing(&answer) => Ok(None),
             _ => Err(self.refusal(&answer)),
         }

@@ -3,8 +3,8 @@
 //! A file there has its whole size from the first moment on, so its size does not tell how much of it was written. Its name
 //! does: a staged copy is called `<hash>.<incarnation>.<staged bytes>`, and after each block a rename says so many bytes more.
 //!
-//! The name never says too much. A copy is created under a new incarnation, a random number, and is only ever added to,
-//! in the same places with the same bytes, whoever does it; the name that says `n` bytes is given only after they were
+//! The name never says too much. A copy is created once, under a new incarnation, a random number, and is only ever added
+//! to, in the same places with the same bytes, whoever does it; the name that says `n` bytes is given only after they were
 //! acknowledged. So two pulls of one file, a request that was given up and is carried out late, and a kill between any two
 //! requests leave a name that is true, or one that says too little.
 //!
@@ -25,7 +25,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use self::error::AzureFilesError;
-use self::files::{Created, Files, Found};
+use self::files::{Done, Files, Found};
 use self::name::CopyName;
 use super::{Share, ShareError, StagedFile, StagedName};
 use crate::stations::azure_storage::StorageAccount;
@@ -107,20 +107,22 @@ impl AzureFilesShare {
     }
 
     /// A copy of which nothing is staged, at its whole size.
+    ///
+    /// A try that was given up may yet be carried out, and make an empty file where something is staged by then. So the
+    /// copy is called otherwise until one request on the way from its creation to its name was answered at once: then no
+    /// late request leads there.
     async fn create(&self, name: &StagedName, whole_bytes: u64) -> Result<CopyName, AzureFilesError> {
-        let copy = CopyName::new(name, Uuid::new_v4());
-        match self.files.create(&copy, whole_bytes).await? {
-            Created::Once => Ok(copy),
-            // A try that was given up may yet be carried out, and empty the file that the next one created. It will not
-            // find it under another name.
-            Created::PerhapsTwice => {
-                let renamed = CopyName::new(name, Uuid::new_v4());
-                match self.files.rename(&copy, &renamed).await? {
-                    Some(()) => Ok(renamed),
-                    None => Err(AzureFilesError::Contended),
-                }
+        let mut copy = CopyName::new(name, Uuid::new_v4());
+        let mut done = self.files.create(&copy, whole_bytes).await?;
+        for _ in 0..WRITE_ATTEMPTS {
+            if done == Done::Once {
+                return Ok(copy);
             }
+            let renamed = CopyName::new(name, Uuid::new_v4());
+            done = self.files.rename(&copy, &renamed).await?.ok_or(AzureFilesError::Contended)?;
+            copy = renamed;
         }
+        Err(AzureFilesError::Unsettled)
     }
 
     async fn write(
@@ -146,6 +148,10 @@ impl AzureFilesShare {
                 return Ok(());
             }
             copy = self.look(name).await?;
+            if copy.as_ref().is_some_and(|copy| copy.staged >= end) {
+                // Another pull of the same file was quicker, with the same bytes.
+                return Ok(());
+            }
         }
         Err(AzureFilesError::Contended)
     }
@@ -161,7 +167,7 @@ impl AzureFilesShare {
         }
         let longer = copy.with_staged(end);
         let renamed = self.files.rename(copy, &longer).await?;
-        Ok(renamed.map(|()| longer))
+        Ok(renamed.map(|_| longer))
     }
 
     async fn read_range(&self, name: &StagedName, range: &Range<u64>) -> Result<Option<Bytes>, AzureFilesError> {
