@@ -10,11 +10,9 @@ const DEPTH_LIMIT: usize = 250;
 
 /// The share, and the path below it, of a path as it stands in a request.
 pub fn share_and_path(raw: &str) -> Result<(String, String), Refusal> {
-    let mut parts = Vec::new();
-    for part in raw.trim_start_matches('/').trim_end_matches('/').split('/') {
-        let name = percent_decode_str(part).decode_utf8().map_err(|_| Refusal::INVALID_RESOURCE_NAME)?;
-        parts.push(name.into_owned());
-    }
+    // An escaped `/` parts names too: Microsoft's SDK writes them so.
+    let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| Refusal::INVALID_RESOURCE_NAME)?;
+    let mut parts: Vec<String> = decoded.trim_matches('/').split('/').map(str::to_owned).collect();
     let share = parts.remove(0);
     let is_share = (3..=63).contains(&share.len())
         && share.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
