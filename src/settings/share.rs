@@ -49,7 +49,7 @@ impl Settings {
         } else {
             Err(connection.unusable("it is neither `file:<directory>` nor a share's address", ADDRESS))
         };
-        location.map(ShareLocation::AzureFiles)
+        location.map(|location| ShareLocation::AzureFiles(Box::new(location)))
     }
 
     fn at_address(&self, connection: &ConnectionText<'_>) -> Result<AzureFilesLocation, SettingsError> {
@@ -184,7 +184,7 @@ mod tests {
 
     fn location(values: &[(&str, &str)]) -> Result<AzureFilesLocation, String> {
         match settings(values).share() {
-            Ok(ShareLocation::AzureFiles(location)) => Ok(location),
+            Ok(ShareLocation::AzureFiles(location)) => Ok(*location),
             Ok(ShareLocation::Directory(_)) => Err("a directory".to_owned()),
             Err(error) => Err(error.to_string()),
         }

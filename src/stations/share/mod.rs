@@ -34,7 +34,7 @@ pub enum ShareLocation {
     /// A mounted share, or any folder.
     Directory(PathBuf),
     /// A share of Azure Files, over REST.
-    AzureFiles(AzureFilesLocation),
+    AzureFiles(Box<AzureFilesLocation>),
 }
 
 /// A directory is created where it is missing. Azure Files is asked for nothing before something is staged: only a pull

@@ -99,17 +99,17 @@ impl FilesServer {
     }
 
     pub fn share(&self, login: Login) -> Arc<dyn Share> {
-        open(&self.location(login, "", self.port))
+        open(self.location(login, "", self.port))
     }
 
     /// In a directory of the share.
     pub fn share_below(&self, login: Login, directory: &str) -> Arc<dyn Share> {
-        open(&self.location(login, directory, self.port))
+        open(self.location(login, directory, self.port))
     }
 
     /// Reached by a proxy at another port.
     pub fn share_at(&self, port: u16) -> Arc<dyn Share> {
-        open(&self.location(Login::Key, "", port))
+        open(self.location(Login::Key, "", port))
     }
 
     fn location(&self, login: Login, directory: &str, port: u16) -> AzureFilesLocation {
@@ -168,7 +168,7 @@ impl Drop for FilesServer {
     }
 }
 
-fn open(location: &AzureFilesLocation) -> Arc<dyn Share> {
-    let location = ShareLocation::AzureFiles(location.clone());
+fn open(location: AzureFilesLocation) -> Arc<dyn Share> {
+    let location = ShareLocation::AzureFiles(Box::new(location));
     futures::executor::block_on(millrace::stations::share::open(&location)).unwrap()
 }
