@@ -123,7 +123,11 @@ impl HostRun {
         let context = Context { pipeline: Pipeline::read(&self.pipeline)?, stations: Stations::open(settings).await? };
         let (before, began) = (Before::run(&context).await?, Instant::now());
         let ends = settings.ends()?;
-        let StorageLocation::Directory(storage) = &ends.storage;
+        // Queues belong to the storage account, as containers do; of an account in Azure the stand-in keeps its own.
+        let queues = match &ends.storage {
+            StorageLocation::Directory(storage) => storage.join(QUEUES_FOLDER),
+            StorageLocation::Azure(_) => self.state.join(QUEUES_FOLDER),
+        };
         let options = HostOptions {
             handler: handler(&self.app, settings)?,
             app: self.app,
@@ -134,8 +138,7 @@ impl HostRun {
             state: self.state,
             containers: context.stations.containers.clone(),
             hub: JournalHub::new(ends.hub, Clock::System),
-            // Queues belong to the storage account, as containers do.
-            queues: StorageQueues::new(storage.join(QUEUES_FOLDER), Clock::System),
+            queues: StorageQueues::new(queues, Clock::System),
             blob_events: Some(BlobEvents { function: ANNOUNCE.to_owned(), container: LANDING.to_owned() }),
             until: self.until,
         };

@@ -11,7 +11,7 @@ use crate::stations::containers::Containers;
 use crate::stations::hub::journal::JournalHub;
 use crate::stations::hub::{HubReader, HubSender};
 use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
-use crate::stations::share::{DirectoryShare, Share};
+use crate::stations::share::{self, Share};
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
 use crate::stations::warehouse::{FeedMeaning, Schema, Warehouse};
 
@@ -29,11 +29,11 @@ impl Stations {
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let ends = settings.ends()?;
         let containers = Containers::open(&ends.storage).await?;
-        let share = DirectoryShare::open(&ends.share).await?;
+        let share = share::open(&ends.share).await?;
         let hub = JournalHub::new(ends.hub, clock());
         Ok(Stations {
             containers,
-            share: Arc::new(share),
+            share,
             hub: Arc::new(hub.clone()),
             hub_reader: Arc::new(hub),
             warehouse: Arc::new(SqliteWarehouse::new(ends.warehouse)),

@@ -45,7 +45,7 @@ fn the_lean_build_and_the_tests_compile_no_polars_crate_again() {
 #[test]
 fn the_lean_build_has_no_stand_in() {
     let lean = crates(&["-p", "millrace", "-e", "normal,build", "--no-default-features"]);
-    for stand_in_only in ["russh", "russh-sftp", "reqwest"] {
+    for stand_in_only in ["russh", "russh-sftp", "croner"] {
         assert!(!lean.iter().any(|line| name(line) == stand_in_only), "{stand_in_only}");
     }
 }

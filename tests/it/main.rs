@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod azure_blobs;
+mod azure_files;
+mod azurite;
 mod build;
 mod containers_conformance;
 mod dev;
 mod events;
+mod files_server;
 mod flights;
 mod formats;
 mod hub_conformance;
@@ -18,6 +22,7 @@ mod plan;
 mod put;
 mod send;
 mod serve;
+mod share_conformance;
 mod sshd;
 mod standin;
 mod streams;
