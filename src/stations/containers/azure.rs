@@ -212,6 +212,10 @@ impl Backend for AzureContainer {
         if name.split('/').any(|segment| segment == "." || segment == "..") {
             return Some("it has a segment `.` or `..`, which no address can hold");
         }
+        if name.contains('\\') {
+            // Seen at Azurite, whatever its encoding in the address.
+            return Some("it has a backslash, which the service takes for `/`");
+        }
         if name.chars().any(|c| c.is_control()) {
             return Some("it has a control character");
         }
