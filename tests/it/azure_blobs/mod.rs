@@ -118,7 +118,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(length: usize, fill: u8, held: &Arc<AtomicUsize>) -> Bytes {
+    fn bytes(length: usize, fill: u8, held: &Arc<AtomicUsize>) -> Bytes {
         held.fetch_add(length, Ordering::SeqCst);
         Bytes::from_owner(Counted { bytes: vec![fill; length], held: Arc::clone(held) })
     }
@@ -149,7 +149,7 @@ async fn a_large_upload_holds_a_few_blocks_and_keeps_their_order() {
         [4 * MIB; 12].into_iter().chain([9 * MIB, MIB, 3 * MIB + 1, 7, 0, 5 * MIB, MIB - 3]).collect::<Vec<_>>();
     let mut most = 0;
     for (number, size) in sizes.iter().enumerate() {
-        upload.write(Counted::new(*size, number as u8, &held)).await.unwrap();
+        upload.write(Counted::bytes(*size, number as u8, &held)).await.unwrap();
         most = most.max(held.load(Ordering::SeqCst));
     }
     let etag = upload.commit(Condition::Absent).await.unwrap();

@@ -113,13 +113,13 @@ pub fn check_signature(store: &Store, query: &[(String, String)], share: &str, n
 }
 
 fn account_string<'a>(account: &str, get: &dyn Fn(&str) -> &'a str) -> String {
-    let fields = ["sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses"].map(|name| get(name));
+    let fields = ["sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses"].map(get);
     format!("{account}\n{}\n", fields.join("\n"))
 }
 
 fn share_string<'a>(account: &str, share: &str, get: &dyn Fn(&str) -> &'a str) -> String {
     let resource = format!("/file/{account}/{share}");
-    let after = ["si", "sip", "spr", "sv", "rscc", "rscd", "rsce", "rscl", "rsct"].map(|name| get(name));
+    let after = ["si", "sip", "spr", "sv", "rscc", "rscd", "rsce", "rscl", "rsct"].map(get);
     [get("sp"), get("st"), get("se"), &resource].into_iter().chain(after).collect::<Vec<_>>().join("\n")
 }
 
