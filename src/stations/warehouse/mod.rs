@@ -7,7 +7,9 @@
 //! - [`stream`]: the same for streams, which accumulate.
 //! - [`schema`], [`shape`]: what `migrate` is given, and the tables that follow from it.
 //! - [`row_check`]: what a row must be to be taken.
+//! - [`template`]: text of SQL with names in it.
 //! - [`sqlite`]: the embedded warehouse.
+//! - [`sqlserver`]: Azure SQL and SQL Server.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -22,7 +24,9 @@ pub mod row_check;
 pub mod schema;
 pub mod shape;
 pub mod sqlite;
+pub mod sqlserver;
 pub mod stream;
+mod template;
 pub mod verification;
 
 pub use error::{Source, WarehouseError};

@@ -1,0 +1,109 @@
+//! One connection's conversation: batches, parameterised statements, rows. It knows no table.
+
+use futures::TryStreamExt;
+use tiberius::{Client, ColumnData, IntoSql, Query, Row};
+use tokio::net::TcpStream;
+use tokio_util::compat::Compat;
+
+use super::errors::{Fault, SqlError, failed};
+
+pub type Connection = Client<Compat<TcpStream>>;
+
+/// A value for `@P1` and so on.
+pub struct Parameter<'a>(pub ColumnData<'a>);
+
+impl<'a> IntoSql<'a> for Parameter<'a> {
+    fn into_sql(self) -> ColumnData<'a> {
+        self.0
+    }
+}
+
+pub struct Session {
+    connection: Connection,
+}
+
+impl Session {
+    pub fn new(connection: Connection) -> Self {
+        Session { connection }
+    }
+
+    /// Sets what every session of ours has.
+    pub async fn prepare(&mut self) -> Result<(), Fault> {
+        self.batch(include_str!("sql/session.sql"), "preparing the connection").await
+    }
+
+    pub async fn is_alive(&mut self) -> Result<(), SqlError> {
+        self.connection.simple_query("SELECT 1").await?.into_results().await?;
+        Ok(())
+    }
+
+    /// For a bulk load, which is a conversation of its own.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// A plain batch: what it makes lives as long as the session, temporary tables too.
+    pub async fn batch(&mut self, sql: &str, operation: &'static str) -> Result<(), Fault> {
+        let answer = self.connection.simple_query(sql).await.map_err(failed(operation))?;
+        answer.into_results().await.map_err(failed(operation))?;
+        Ok(())
+    }
+
+    /// One or more statements with parameters, which answer no rows.
+    pub async fn run(
+        &mut self,
+        sql: &str,
+        parameters: Vec<ColumnData<'_>>,
+        operation: &'static str,
+    ) -> Result<(), Fault> {
+        query(sql, parameters).execute(&mut self.connection).await.map_err(failed(operation))?;
+        Ok(())
+    }
+
+    /// The rows of the first answer; for few.
+    pub async fn rows(
+        &mut self,
+        sql: &str,
+        parameters: Vec<ColumnData<'_>>,
+        operation: &'static str,
+    ) -> Result<Vec<Row>, Fault> {
+        let answer = query(sql, parameters).query(&mut self.connection).await.map_err(failed(operation))?;
+        answer.into_first_result().await.map_err(failed(operation))
+    }
+
+    /// Each row as it comes, so that memory does not grow with them.
+    pub async fn for_each_row(
+        &mut self,
+        sql: &str,
+        operation: &'static str,
+        mut each: impl FnMut(Row) -> Result<(), SqlError>,
+    ) -> Result<(), Fault> {
+        let answer = self.connection.simple_query(sql).await.map_err(failed(operation))?;
+        let mut rows = answer.into_row_stream();
+        while let Some(row) = rows.try_next().await.map_err(failed(operation))? {
+            each(row).map_err(failed(operation))?;
+        }
+        Ok(())
+    }
+
+    /// A number that one row of one column answers.
+    pub async fn number(
+        &mut self,
+        sql: &str,
+        parameters: Vec<ColumnData<'_>>,
+        operation: &'static str,
+    ) -> Result<i64, Fault> {
+        let rows = self.rows(sql, parameters, operation).await?;
+        let number = rows.first().map(|row| super::values::Fields::of(row).number()).transpose();
+        number.map_err(failed(operation))?.ok_or_else(|| {
+            let error = SqlError::NotOurs { found: "no answer".to_owned(), expected: "a number" };
+            Fault::Sql { operation, error }
+        })
+    }
+}
+
+fn query<'a>(sql: &'a str, parameters: Vec<ColumnData<'a>>) -> Query<'a> {
+    let mut query = Query::new(sql);
+    query.bind_iter(parameters.into_iter().map(Parameter));
+    query
+}
