@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::functions::pull::{PullSource, PullStations};
+use crate::identity::IdentityError;
 use crate::pipeline::{Feed, Login, Pipeline, SecretReference, SftpSource};
 use crate::secret::Secret;
 use crate::settings::{EMBEDDED_SFTP, EmbeddedSftp, Settings, SettingsError};
@@ -12,7 +13,9 @@ use crate::stations::hub::journal::JournalHub;
 use crate::stations::hub::{HubReader, HubSender};
 use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
 use crate::stations::share::{DirectoryShare, Share};
+use crate::stations::warehouse::location::WarehouseLocation;
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
+use crate::stations::warehouse::sqlserver::SqlServerWarehouse;
 use crate::stations::warehouse::{FeedMeaning, Schema, Warehouse};
 
 /// All stations but the sftp servers, which are as many as there are sources.
@@ -36,7 +39,7 @@ impl Stations {
             share: Arc::new(share),
             hub: Arc::new(hub.clone()),
             hub_reader: Arc::new(hub),
-            warehouse: Arc::new(SqliteWarehouse::new(ends.warehouse)),
+            warehouse: warehouse(ends.warehouse)?,
         })
     }
 
@@ -48,6 +51,13 @@ impl Stations {
             state: self.containers.state.clone(),
         }
     }
+}
+
+fn warehouse(location: WarehouseLocation) -> Result<Arc<dyn Warehouse>, IdentityError> {
+    Ok(match location {
+        WarehouseLocation::Sqlite(file) => Arc::new(SqliteWarehouse::new(file)),
+        WarehouseLocation::SqlServer(location) => Arc::new(SqlServerWarehouse::new(location)?),
+    })
 }
 
 /// Every source of every feed, with the server and the secrets that open it. A source whose secret is missing says so when

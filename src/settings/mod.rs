@@ -21,6 +21,7 @@ use self::connection::Connection;
 use crate::pipeline::SecretReference;
 use crate::secret::Secret;
 use crate::stations::containers::StorageLocation;
+use crate::stations::warehouse::location::WarehouseLocation;
 
 /// The port on which the host expects the handler.
 pub const HANDLER_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -49,7 +50,7 @@ pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
 const END: &str = "it says where an end of the pipeline is; see local.settings.json.embedded for values that run here";
 
 const EMBEDDED_ONLY: &str =
-    "this version has the embedded form of this end only (file:<directory>, sqlite:<file>); Azure's comes later";
+    "this version has the embedded form of this end only (file:<directory>); Azure's comes later";
 
 /// All settings by name.
 #[derive(Clone, Default)]
@@ -73,7 +74,7 @@ pub struct Ends {
     pub storage: StorageLocation,
     pub share: PathBuf,
     pub hub: PathBuf,
-    pub warehouse: PathBuf,
+    pub warehouse: WarehouseLocation,
 }
 
 /// The server that `millrace dev` runs in place of the partners'.

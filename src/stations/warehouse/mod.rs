@@ -5,6 +5,7 @@
 //! - [`ledger`]: units, versions and what becomes of a load: the decision that every warehouse makes alike.
 //! - [`retraction`], [`verification`]: what is taken back by hand, and what a recount finds.
 //! - [`stream`]: the same for streams, which accumulate.
+//! - [`location`]: where it is.
 //! - [`schema`], [`shape`]: what `migrate` is given, and the tables that follow from it.
 //! - [`row_check`]: what a row must be to be taken.
 //! - [`template`]: text of SQL with names in it.
@@ -19,6 +20,7 @@ use crate::names::{BlobName, ETag, FeedName};
 
 mod error;
 pub mod ledger;
+pub mod location;
 pub mod retraction;
 pub mod row_check;
 pub mod schema;

@@ -145,7 +145,7 @@ impl Connector {
         for _ in 0..=MOST_REDIRECTS {
             let socket = self.reach(&host, port).await?;
             match Client::connect(config.clone(), socket.compat_write()).await {
-                Err(tiberius::Error::Routing { host: next_host, port: next_port }) => {
+                Err(tiberius::error::Error::Routing { host: next_host, port: next_port }) => {
                     tracing::debug!(host = next_host, port = next_port, "the server sends us on");
                     config.host(&next_host);
                     config.port(next_port);

@@ -20,7 +20,7 @@ pub enum SqlError {
     #[error("no token for the login")]
     Token { source: Source },
     #[error("{}", words(.0))]
-    Tds(#[source] tiberius::Error),
+    Tds(tiberius::error::Error),
     #[error("all connections are in use")]
     Busy,
     #[error("the server takes no bulk load")]
@@ -96,19 +96,19 @@ impl SqlError {
     }
 }
 
-fn verdict_of_tds(error: &tiberius::Error) -> Verdict {
+fn verdict_of_tds(error: &tiberius::error::Error) -> Verdict {
     match error {
-        tiberius::Error::Server(token) => verdict_of_number(token.code()),
+        tiberius::error::Error::Server(token) => verdict_of_number(token.code()),
         // A connection that broke between two tokens is told as a breach of the protocol.
-        tiberius::Error::Io { .. } | tiberius::Error::Protocol(_) => Verdict::Reconnect { first_pause: FIRST_PAUSE },
+        tiberius::error::Error::Io { .. } | tiberius::error::Error::Protocol(_) => Verdict::Reconnect { first_pause: FIRST_PAUSE },
         _ => Verdict::Never,
     }
 }
 
 /// The server's own words and its number, or what the client says.
-fn words(error: &tiberius::Error) -> String {
+fn words(error: &tiberius::error::Error) -> String {
     match error {
-        tiberius::Error::Server(token) => format!("{} (error {})", token.message(), token.code()),
+        tiberius::error::Error::Server(token) => format!("{} (error {})", token.message(), token.code()),
         other => other.to_string(),
     }
 }
@@ -169,8 +169,8 @@ pub fn failed<E: Into<SqlError>>(operation: &'static str) -> impl FnOnce(E) -> F
     move |error| Fault::Sql { operation, error: error.into() }
 }
 
-impl From<tiberius::Error> for SqlError {
-    fn from(error: tiberius::Error) -> Self {
+impl From<tiberius::error::Error> for SqlError {
+    fn from(error: tiberius::error::Error) -> Self {
         SqlError::Tds(error)
     }
 }
@@ -209,8 +209,8 @@ mod tests {
         let broken = io::Error::from(io::ErrorKind::ConnectionReset);
         let reconnect = Verdict::Reconnect { first_pause: FIRST_PAUSE };
         assert_eq!(SqlError::Tds(broken.into()).verdict(), reconnect);
-        assert_eq!(SqlError::Tds(tiberius::Error::Protocol("never got DONE".into())).verdict(), reconnect);
-        assert_eq!(SqlError::Tds(tiberius::Error::Tls("unknown issuer".to_owned())).verdict(), Verdict::Never);
+        assert_eq!(SqlError::Tds(tiberius::error::Error::Protocol("never got DONE".into())).verdict(), reconnect);
+        assert_eq!(SqlError::Tds(tiberius::error::Error::Tls("unknown issuer".to_owned())).verdict(), Verdict::Never);
     }
 
     #[test]

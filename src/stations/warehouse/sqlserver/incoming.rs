@@ -106,7 +106,7 @@ async fn load_in_bulk(
 }
 
 /// A server that knows no bulk load says so before the first row.
-fn refusal(error: tiberius::Error, bulk_loads: &BulkLoads) -> SqlError {
+fn refusal(error: tiberius::error::Error, bulk_loads: &BulkLoads) -> SqlError {
     let error = SqlError::Tds(error);
     if error.number().is_none() || error.verdict() != Verdict::Never {
         return error;

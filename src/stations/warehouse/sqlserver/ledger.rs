@@ -156,7 +156,7 @@ pub async fn latest_generation(session: &mut Session, feed: &str) -> Result<Opti
     let rows = session.rows(include_str!("sql/read_latest_generation.sql"), vec![text(feed)], operation).await?;
     let latest = rows.first().map(|row| {
         let mut fields = Fields::of(row);
-        Ok((fields.number()?, fields.text()?))
+        Ok::<_, SqlError>((fields.number()?, fields.text()?))
     });
     latest.transpose().map_err(failed(operation))
 }

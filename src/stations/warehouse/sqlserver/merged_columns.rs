@@ -46,10 +46,6 @@ impl MergedColumn {
         Some(MergedColumn { name: column.name.clone(), kind: column.kind, merge })
     }
 
-    pub fn kind(&self) -> ColumnKind {
-        self.kind
-    }
-
     pub fn is_float_sum(&self) -> bool {
         matches!(self.merge, Way::SumOfFloats)
     }

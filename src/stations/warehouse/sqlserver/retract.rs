@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::SqlServerWarehouse;
-use super::errors::{Fault, failed};
+use super::errors::{Fault, SqlError, failed};
 use super::ledger::{delete_unit, latest_generation, order_of, read_unit, require_schema, write_history, write_unit};
 use super::locks::{LockMode, begin, commit, lock_feed, lock_schema, roll_back};
 use super::replace::{leave, lock_summaries, with_parts_of};
@@ -44,7 +44,7 @@ async fn contribution(session: &mut Session, shape: TableShape, unit: &Sha256) -
     let rows = session.rows(&sql, vec![unit_id(unit)], operation).await?;
     let counted = rows.first().map(|row| {
         let mut fields = Fields::of(row);
-        Ok((fields.count()?, fields.count()?))
+        Ok::<_, SqlError>((fields.count()?, fields.count()?))
     });
     let (keys, own_keys) = counted.transpose().map_err(failed(operation))?.unwrap_or_default();
     Ok(Contribution { table: table.shape.table, keys, own_keys })

@@ -84,7 +84,7 @@ async fn compare(session: &mut Session, table: &TableSql, limit: usize) -> Resul
     let orphans = session.rows(&table.fill(include_str!("sql/count_orphans.sql")), Vec::new(), operation).await?;
     let orphans = orphans.first().map(|row| {
         let mut fields = Fields::of(row);
-        Ok((fields.count()?, fields.count()?))
+        Ok::<_, SqlError>((fields.count()?, fields.count()?))
     });
     let (parts_without_unit, parts_of_retracted) =
         orphans.transpose().map_err(failed(operation))?.unwrap_or_default();
