@@ -86,7 +86,8 @@ struct Ado<'a> {
 
 impl<'a> Ado<'a> {
     fn read(setting: &'a ConnectionText<'a>) -> Result<Self, SettingsError> {
-        let pairs = ConnectionString::parse(setting.text).map_err(|error| setting.unusable(error.to_string(), FORMS))?;
+        let pairs =
+            ConnectionString::parse(setting.text).map_err(|error| setting.unusable(error.to_string(), FORMS))?;
         let ado = Ado { setting, pairs };
         for (position, key) in ado.pairs.keys().enumerate() {
             if !known_keys().any(|known| known.eq_ignore_ascii_case(key)) {
@@ -325,8 +326,9 @@ mod tests {
             WarehouseLocation::SqlServer(location) => location.login,
             other => panic!("{other:?}"),
         };
-        let managed =
-            |client_id: Option<&str>| SqlLogin::Entra(Principal::ManagedIdentity { client_id: client_id.map(str::to_owned) });
+        let managed = |client_id: Option<&str>| {
+            SqlLogin::Entra(Principal::ManagedIdentity { client_id: client_id.map(str::to_owned) })
+        };
         let in_azure = [("IDENTITY_ENDPOINT", "http://localhost/token"), ("AZURE_CLIENT_ID", "app")];
         let default = "Authentication=Active Directory Default";
         assert_eq!(login(default, &[]), SqlLogin::Entra(Principal::DeveloperTools));
@@ -366,7 +368,10 @@ mod tests {
             ("Server=a;Authentication=Active Directory Default;Password=hidden", "remove the password"),
             ("Server=a;User ID=u;Password=hidden;Encrypt=perhaps", "neither true nor false"),
             ("Server=a;User ID=u;Password=hidden;ApplicationIntent=ReadOnly", "the warehouse is written"),
-            ("Server=a;User ID=u;Password=p;TrustServerCertificate=true;TrustServerCertificateCA=hidden", "trusts anyone"),
+            (
+                "Server=a;User ID=u;Password=p;TrustServerCertificate=true;TrustServerCertificateCA=hidden",
+                "trusts anyone",
+            ),
         ] {
             let refused = refusal(text);
             assert!(refused.contains("setting `Warehouse` cannot be used") && refused.contains(words), "{refused}");

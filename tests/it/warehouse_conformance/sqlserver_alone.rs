@@ -184,7 +184,10 @@ async fn a_recount_tells_of_what_no_column_holds_and_mends_nothing() {
         let should = check.differences[0].should.clone().unwrap();
         assert_eq!((check.differing, should), (1, vec![Value::Text("too much to add up".to_owned())]));
         let refused = warehouse.verify(&stage.schema("first"), Remedy::Repair, 1).await.unwrap_err();
-        assert!(matches!(&refused, WarehouseError::Data { reason, .. } if reason.contains("`total` for k = 1")), "{refused}");
+        assert!(
+            matches!(&refused, WarehouseError::Data { reason, .. } if reason.contains("`total` for k = 1")),
+            "{refused}"
+        );
         assert_eq!(stage.rows().await, [vec![Value::Int64(1), most]]);
         raw.run(&format!("DELETE FROM {part} WHERE [millrace_summary_id] = 'again'")).await;
     }

@@ -114,7 +114,8 @@ impl Connections {
                 .test_on_check_out(true)
                 .build_unchecked(Slots)
         });
-        let slot = pool.await.get_owned().await.map_err(|_| SqlError::Busy).map_err(failed("waiting for a connection"))?;
+        let slot =
+            pool.await.get_owned().await.map_err(|_| SqlError::Busy).map_err(failed("waiting for a connection"))?;
         let mut lease = Lease { slot };
         lease.slot.state = SlotState::AtWork;
         if lease.slot.session.is_none() {

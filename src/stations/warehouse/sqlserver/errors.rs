@@ -35,7 +35,9 @@ pub enum SqlError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Close the connection, wait at least so long, and begin again on a new one.
-    Reconnect { first_pause: Duration },
+    Reconnect {
+        first_pause: Duration,
+    },
     /// Begin the transaction again.
     RetryTransaction,
     /// A row was there already: the ledger says whose it is.
@@ -100,7 +102,9 @@ fn verdict_of_tds(error: &tiberius::error::Error) -> Verdict {
     match error {
         tiberius::error::Error::Server(token) => verdict_of_number(token.code()),
         // A connection that broke between two tokens is told as a breach of the protocol.
-        tiberius::error::Error::Io { .. } | tiberius::error::Error::Protocol(_) => Verdict::Reconnect { first_pause: FIRST_PAUSE },
+        tiberius::error::Error::Io { .. } | tiberius::error::Error::Protocol(_) => {
+            Verdict::Reconnect { first_pause: FIRST_PAUSE }
+        }
         _ => Verdict::Never,
     }
 }
@@ -127,7 +131,10 @@ fn lock_words(code: i32) -> &'static str {
 pub enum Fault {
     /// What the caller is told as it is.
     Refused(WarehouseError),
-    Sql { operation: &'static str, error: SqlError },
+    Sql {
+        operation: &'static str,
+        error: SqlError,
+    },
 }
 
 impl From<WarehouseError> for Fault {
@@ -148,7 +155,10 @@ impl Fault {
     pub fn of_table(self, table: &str) -> Fault {
         match self {
             Fault::Sql { operation, error } if error.verdict() == Verdict::RefuseData => {
-                Fault::Refused(WarehouseError::Data { table: table.to_owned(), reason: format!("{operation}: {error}") })
+                Fault::Refused(WarehouseError::Data {
+                    table: table.to_owned(),
+                    reason: format!("{operation}: {error}"),
+                })
             }
             other => other,
         }

@@ -111,7 +111,10 @@ fn refusal(error: tiberius::error::Error, bulk_loads: &BulkLoads) -> SqlError {
     if error.number().is_none() || error.verdict() != Verdict::Never {
         return error;
     }
-    tracing::warn!(error = &error as &dyn std::error::Error, "the warehouse takes no bulk loads: rows go by statements");
+    tracing::warn!(
+        error = &error as &dyn std::error::Error,
+        "the warehouse takes no bulk loads: rows go by statements"
+    );
     bulk_loads.refused.store(true, Ordering::Relaxed);
     SqlError::NoBulkLoad
 }

@@ -5,9 +5,7 @@ use tiberius::Row;
 
 use super::errors::{Fault, SqlError, failed};
 use super::session::Session;
-use super::values::{
-    Fields, bytes, number, optional_number, optional_text, optional_time, text, time, unit_id,
-};
+use super::values::{Fields, bytes, number, optional_number, optional_text, optional_time, text, time, unit_id};
 use crate::names::{BlobName, ETag, FeedName, Sha256};
 use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
 use crate::stations::warehouse::{

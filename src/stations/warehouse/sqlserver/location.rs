@@ -30,7 +30,10 @@ pub struct SqlServerLocation {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SqlLogin {
-    Password { user: String, password: Secret },
+    Password {
+        user: String,
+        password: Secret,
+    },
     /// A token of Entra ID.
     Entra(Principal),
 }

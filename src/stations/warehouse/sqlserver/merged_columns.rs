@@ -108,9 +108,7 @@ impl MergedColumn {
                 ];
                 Some(fill(include_str!("sql/settle_decimal.sql"), &placeholders))
             }
-            Way::SumOfFloats => {
-                Some(fill(include_str!("sql/settle_float64.sql"), &[measure, ("large", self.large())]))
-            }
+            Way::SumOfFloats => Some(fill(include_str!("sql/settle_float64.sql"), &[measure, ("large", self.large())])),
             Way::SumOfIntegers | Way::Least | Way::Greatest => None,
         }
     }

@@ -257,12 +257,7 @@ async fn give_generations(
     Ok(())
 }
 
-async fn insert_generation(
-    session: &mut Session,
-    feed: &str,
-    generation: i64,
-    fingerprint: &str,
-) -> Result<(), Fault> {
+async fn insert_generation(session: &mut Session, feed: &str, generation: i64, fingerprint: &str) -> Result<(), Fault> {
     let row = vec![text(feed), number(generation), text(fingerprint), time(Utc::now())];
     session.run(include_str!("sql/insert_generation.sql"), row, "writing a generation").await
 }
@@ -304,7 +299,10 @@ mod tests {
         assert!(sql.contains("CREATE TABLE [dbo].[flight_days] (") && sql.contains("[millrace].[flight_days_part]"));
         let rights = sql.rsplit("GO\n").next().unwrap();
         assert!(rights.contains("TYPE = E") && rights.contains("ON SCHEMA::[millrace] TO [<app>]"), "{rights}");
-        assert!(rights.ends_with("-- GRANT SELECT, INSERT, UPDATE, DELETE ON [dbo].[flight_days] TO [<app>];"), "{rights}");
+        assert!(
+            rights.ends_with("-- GRANT SELECT, INSERT, UPDATE, DELETE ON [dbo].[flight_days] TO [<app>];"),
+            "{rights}"
+        );
         assert!(rights.lines().all(|line| line.is_empty() || line.starts_with("--")), "it is for people: {rights}");
         assert!(!rights.contains("ALTER ROLE"), "{rights}");
     }

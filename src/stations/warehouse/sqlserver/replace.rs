@@ -18,12 +18,7 @@ use crate::stations::warehouse::{HistoryEntry, LedgerEvent, UnitRecord, Warehous
 /// # Errors
 /// `NotMigrated` where the summaries have other columns than the load's; `OlderGeneration` where a newer meaning of
 /// the feed has changed them.
-pub async fn lock(
-    session: &mut Session,
-    feed: &FeedName,
-    generation: i64,
-    tables: &[TableShape],
-) -> Result<(), Fault> {
+pub async fn lock(session: &mut Session, feed: &FeedName, generation: i64, tables: &[TableShape]) -> Result<(), Fault> {
     lock_schema(session, LockMode::Shared).await?;
     lock_feed(session, feed).await?;
     require_schema(session, feed).await?;
@@ -69,9 +64,10 @@ pub async fn with_parts_of(session: &mut Session, unit: &Sha256) -> Result<Vec<T
         return Ok(Vec::new());
     }
     let template = include_str!("sql/has_parts.sql").trim_end();
-    let questions = known.iter().enumerate().map(|(number, shape)| {
-        TableSql::new(shape.clone()).fill_with(template, vec![("number", number.to_string())])
-    });
+    let questions = known
+        .iter()
+        .enumerate()
+        .map(|(number, shape)| TableSql::new(shape.clone()).fill_with(template, vec![("number", number.to_string())]));
     let sql = questions.collect::<Vec<_>>().join("\nUNION ALL\n");
     let rows = session.rows(&sql, vec![unit_id(unit)], operation).await?;
     let numbers = rows.iter().map(|row| Fields::of(row).count()).collect::<Result<Vec<_>, _>>();

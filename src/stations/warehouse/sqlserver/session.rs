@@ -102,8 +102,58 @@ impl Session {
     }
 }
 
+/// The client sends a null of a text, a time or a decimal without its type, which not every server that speaks the protocol
+/// takes: such a null stands in the statement itself.
 fn query<'a>(sql: &'a str, parameters: Vec<ColumnData<'a>>) -> Query<'a> {
-    let mut query = Query::new(sql);
-    query.bind_iter(parameters.into_iter().map(Parameter));
+    let nulls: Vec<usize> =
+        (1..).zip(&parameters).filter(|(_, value)| is_null(value)).map(|(number, _)| number).collect();
+    let mut query = if nulls.is_empty() { Query::new(sql) } else { Query::new(with_nulls(sql, &nulls)) };
+    for parameter in parameters {
+        let keeps_its_number = if is_null(&parameter) { ColumnData::I64(None) } else { parameter };
+        query.bind(Parameter(keeps_its_number));
+    }
     query
+}
+
+fn is_null(value: &ColumnData<'_>) -> bool {
+    matches!(
+        value,
+        ColumnData::String(None)
+            | ColumnData::Binary(None)
+            | ColumnData::Date(None)
+            | ColumnData::DateTime2(None)
+            | ColumnData::Numeric(None)
+    )
+}
+
+/// `NULL` for each `@P<number>` of these.
+fn with_nulls(sql: &str, nulls: &[usize]) -> String {
+    let mut filled = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some((before, after)) = rest.split_once("@P") {
+        filled.push_str(before);
+        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        match after[..digits].parse::<usize>() {
+            Ok(number) if nulls.contains(&number) => filled.push_str("NULL"),
+            _ => {
+                filled.push_str("@P");
+                filled.push_str(&after[..digits]);
+            }
+        }
+        rest = &after[digits..];
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_takes_the_place_of_its_own_parameter_only() {
+        let sql = "INSERT INTO t VALUES (@P1, @P10, @P100), (@P10,@P2);";
+        assert_eq!(with_nulls(sql, &[10, 2]), "INSERT INTO t VALUES (@P1, NULL, @P100), (NULL,NULL);");
+        assert_eq!(with_nulls("SELECT @P1", &[1]), "SELECT NULL");
+    }
 }

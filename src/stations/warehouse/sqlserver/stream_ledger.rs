@@ -5,9 +5,7 @@ use tiberius::{ColumnData, Row};
 use super::errors::{Fault, SqlError, failed};
 use super::ledger::{order_of, row_limit};
 use super::session::Session;
-use super::values::{
-    Fields, bytes, number, optional_number, optional_time, text, text_of, time, unit_id,
-};
+use super::values::{Fields, bytes, number, optional_number, optional_time, text, text_of, time, unit_id};
 use crate::names::{FeedName, Sha256};
 use crate::stations::warehouse::{
     QuarantinedEvents, RecordedGap, StreamGap, StreamLoad, StreamRecord, StreamUnit, SummarySince, WarehouseError,

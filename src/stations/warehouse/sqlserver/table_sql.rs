@@ -44,7 +44,8 @@ pub struct TableSql {
 impl TableSql {
     pub fn new(shape: TableShape) -> Self {
         let list = |items: Vec<String>| items.join(", ");
-        let names = |before: &str| shape.columns.iter().map(|column| format!("{before}{}", quoted(&column.name))).collect();
+        let names =
+            |before: &str| shape.columns.iter().map(|column| format!("{before}{}", quoted(&column.name))).collect();
         let keys = |before: &str| shape.keys().map(|key| format!("{before}{}", quoted(&key.name))).collect();
         let matches = |one: &str, other: &str| {
             let equal = shape.keys().map(|key| format!("{one}.{0} = {other}.{0}", quoted(&key.name)));

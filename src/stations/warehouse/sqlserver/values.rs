@@ -179,14 +179,17 @@ impl<'a> Fields<'a> {
     }
 
     pub fn optional_count(&mut self) -> Result<Option<u64>, SqlError> {
-        let not_negative =
-            |number: i64| u64::try_from(number).map_err(|_| not_ours(&ColumnData::I64(Some(number)), "a number of an event"));
+        let not_negative = |number: i64| {
+            u64::try_from(number).map_err(|_| not_ours(&ColumnData::I64(Some(number)), "a number of an event"))
+        };
         self.optional_number()?.map(not_negative).transpose()
     }
 
     pub fn optional_time(&mut self) -> Result<Option<DateTime<Utc>>, SqlError> {
         match self.take()? {
-            ColumnData::DateTime2(time) => Ok(time.and_then(|time| DateTime::from_timestamp_micros(microseconds_of(time)))),
+            ColumnData::DateTime2(time) => {
+                Ok(time.and_then(|time| DateTime::from_timestamp_micros(microseconds_of(time))))
+            }
             other => Err(not_ours(other, "a time")),
         }
     }
@@ -211,7 +214,8 @@ fn stored(kind: ColumnKind, data: &ColumnData<'static>) -> Result<Value, SqlErro
         (ColumnKind::Measure(MeasureType::Decimal { scale, .. }, _), ColumnData::Numeric(number)) => match number {
             None => None,
             Some(number) => {
-                let units = rescaled(*number, scale).ok_or_else(|| not_ours(data, "a decimal of its column's scale"))?;
+                let units =
+                    rescaled(*number, scale).ok_or_else(|| not_ours(data, "a decimal of its column's scale"))?;
                 Some(Value::Decimal { units, scale })
             }
         },

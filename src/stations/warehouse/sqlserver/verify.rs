@@ -86,8 +86,7 @@ async fn compare(session: &mut Session, table: &TableSql, limit: usize) -> Resul
         let mut fields = Fields::of(row);
         Ok::<_, SqlError>((fields.count()?, fields.count()?))
     });
-    let (parts_without_unit, parts_of_retracted) =
-        orphans.transpose().map_err(failed(operation))?.unwrap_or_default();
+    let (parts_without_unit, parts_of_retracted) = orphans.transpose().map_err(failed(operation))?.unwrap_or_default();
     let mut check = TableCheck {
         table: table.shape.table.clone(),
         keys: names(&mut table.shape.keys()),
