@@ -192,12 +192,18 @@ impl<'a> Ado<'a> {
         let authorities = self.get("TrustServerCertificateCA").map(PathBuf::from);
         let host_name = self.get("HostNameInCertificate").map(str::to_owned);
         match self.get("Encrypt").map(str::to_lowercase).as_deref() {
-            None | Some("true" | "yes" | "mandatory" | "strict") => {}
+            None | Some("true" | "yes" | "mandatory") => {}
             Some("false" | "no" | "optional") if is_this_machine(host) => return Ok(Transport::Plain),
             Some("false" | "no" | "optional") => {
                 return Err(self.unusable(
                     "its `Encrypt` is off",
                     "remove it: passwords and rows go encrypted to any server but one on this machine",
+                ));
+            }
+            Some("strict") => {
+                return Err(self.unusable(
+                    "its `Encrypt` is Strict, which is not spoken here",
+                    "write Encrypt=True: the certificate is checked all the same",
                 ));
             }
             Some(_) => return Err(self.unusable("its `Encrypt` is neither true nor false", "write Encrypt=True")),
@@ -367,6 +373,7 @@ mod tests {
             ("Server=a;Authentication=Active Directory Password;User ID=u;Password=hidden", "is none that works here"),
             ("Server=a;Authentication=Active Directory Default;Password=hidden", "remove the password"),
             ("Server=a;User ID=u;Password=hidden;Encrypt=perhaps", "neither true nor false"),
+            ("Server=a;User ID=u;Password=hidden;Encrypt=Strict", "write Encrypt=True"),
             ("Server=a;User ID=u;Password=hidden;ApplicationIntent=ReadOnly", "the warehouse is written"),
             (
                 "Server=a;User ID=u;Password=p;TrustServerCertificate=true;TrustServerCertificateCA=hidden",

@@ -16,6 +16,7 @@ mod operate;
 mod plan;
 mod put;
 mod serve;
+mod sqlserver_wire;
 mod sshd;
 mod standin;
 mod streams;

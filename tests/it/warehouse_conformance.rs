@@ -147,10 +147,25 @@ macro_rules! all_conformance_tests {
     };
 }
 
+/// Cases for warehouses whose texts hold every character.
+macro_rules! conformance_tests_of_texts {
+    ($open:expr) => {
+        conformance_tests! { $open => values { a_key_with_a_nul_stays_apart } }
+    };
+}
+
 mod on_sqlite {
     all_conformance_tests!(crate::warehouse_conformance::sqlite::fresh_for_a_case());
+
+    mod texts {
+        conformance_tests_of_texts!(crate::warehouse_conformance::sqlite::fresh_for_a_case());
+    }
 }
 
 mod on_sqlserver {
     all_conformance_tests!(crate::warehouse_conformance::sqlserver::empty_for_a_case());
+
+    mod texts {
+        conformance_tests_of_texts!(crate::warehouse_conformance::sqlserver::empty_for_a_case_of_microsoft());
+    }
 }

@@ -56,6 +56,23 @@ pub async fn empty_for_a_case() -> Option<(MutexGuard<'static, ()>, SqlServerWar
     Some((guard, SqlServerWarehouse::new(location).unwrap()))
 }
 
+/// The database, for a case that only Microsoft's server can pass: others that speak its language and its protocol may hold no
+/// U+0000 in a text, or read decimals of few digits wrongly from a bulk load.
+pub async fn empty_of_microsoft() -> Option<(MutexGuard<'static, ()>, SqlServerLocation)> {
+    let (guard, location) = empty().await?;
+    let version = Raw::connect(&location).await.texts("SELECT @@VERSION").await.concat();
+    if version.starts_with("Microsoft") {
+        return Some((guard, location));
+    }
+    eprintln!("skipped: {VARIABLE} names no SQL Server of Microsoft's, but {}", version.lines().next().unwrap_or("?"));
+    None
+}
+
+pub async fn empty_for_a_case_of_microsoft() -> Option<(MutexGuard<'static, ()>, SqlServerWarehouse)> {
+    let (guard, location) = empty_of_microsoft().await?;
+    Some((guard, SqlServerWarehouse::new(location).unwrap()))
+}
+
 /// The database in the hands of somebody else.
 pub struct Raw(Client<Compat<TcpStream>>);
 

@@ -3,13 +3,14 @@
 use futures::future::join_all;
 use millrace::stations::Disposition;
 use millrace::stations::warehouse::sqlserver::SqlServerWarehouse;
+use millrace::stations::warehouse::sqlserver::location::SqlServerLocation;
 use millrace::stations::warehouse::{Remedy, Schema, Warehouse, WarehouseError};
 use millrace_frames::part::Value;
 use millrace_frames::plan::{AggregateCall, KeyType, MeasureType};
 
 use super::concurrency::{interleaved_versions_end_in_the_right_sums, rounds_of_corrections_stay_right};
 use super::fixture::{Stage, day, days, key, meaning, measure, plan, unique};
-use super::sqlserver::{Raw, empty};
+use super::sqlserver::{Raw, empty, empty_of_microsoft};
 use super::stream_races::{batches_of_many_handlers_count_each_event_once, of_loads_against_one_state_one_counts};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,10 +46,20 @@ async fn several_processes_may_migrate_one_database_at_once() {
     assert_eq!(changed, 1);
 }
 
-/// Loads of many rows go in bulk, and every type with them.
+/// Loads of many rows go in bulk, and every type with them; of the decimals those of many digits.
 #[tokio::test]
 async fn a_load_of_many_rows_is_read_back_as_it_was_counted() {
     let Some((_guard, location)) = empty().await else { return };
+    bulk_load_is_read_back(location, 10_i128.pow(37)).await;
+}
+
+#[tokio::test]
+async fn a_load_of_many_small_decimals_is_read_back_as_it_was_counted() {
+    let Some((_guard, location)) = empty_of_microsoft().await else { return };
+    bulk_load_is_read_back(location, 0).await;
+}
+
+async fn bulk_load_is_read_back(location: SqlServerLocation, least_decimal: i128) {
     let warehouse = SqlServerWarehouse::new(location).unwrap();
     let stage = Stage::with(&warehouse, |feed| {
         let call = || AggregateCall::Min("x".to_owned());
@@ -66,17 +77,16 @@ async fn a_load_of_many_rows_is_read_back_as_it_was_counted() {
             measure("mean", sum(), MeasureType::Float64),
             measure("paid", sum(), decimal(38, 2)),
             measure("tiny", sum(), decimal(38, 38)),
-            measure("least", call(), decimal(9, 4)),
+            measure("least", call(), decimal(38, 19)),
         ];
         vec![plan(feed, &unique("wide"), columns)]
     })
     .await;
-    let decimal = |units, scale| Value::Decimal { units, scale };
+    let decimal = |units: i128, scale| Value::Decimal { units: units.signum() * least_decimal + units, scale };
     let row = |number: i64| {
         // Microseconds that a float would not hold.
         let at = 1_357_034_400_000_000 + number * 7_000_003;
-        let is_null = number % 5 == 0;
-        let or_null = |value| if is_null { Value::Null } else { value };
+        let or_null = |value| if number % 5 == 0 { Value::Null } else { value };
         vec![
             or_null(Value::Date(i32::try_from(number).unwrap() - 700)),
             Value::Int64(number),
@@ -87,9 +97,9 @@ async fn a_load_of_many_rows_is_read_back_as_it_was_counted() {
             or_null(Value::Timestamp(-at)),
             or_null(Value::Int64(i64::MAX - number)),
             or_null(Value::Float64(0.1 * f64::from(i32::try_from(number).unwrap()))),
-            or_null(decimal(10_i128.pow(38) - 1 - i128::from(number), 2)),
-            or_null(decimal(-(10_i128.pow(37)) - i128::from(number), 38)),
-            or_null(decimal(i128::from(-number), 4)),
+            or_null(decimal(i128::from(number), 2)),
+            or_null(decimal(i128::from(-number), 38)),
+            or_null(decimal(i128::from(number) * 10_i128.pow(19), 19)),
         ]
     };
     let rows: Vec<_> = (1..=3_000).map(row).collect();

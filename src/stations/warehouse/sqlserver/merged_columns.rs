@@ -76,12 +76,14 @@ impl MergedColumn {
     pub fn collected(&self) -> Vec<(String, String)> {
         let own = quoted(&self.name);
         match self.merge {
-            Way::SumOfIntegers => vec![(own.clone(), format!("SUM(CAST({own} AS decimal(38, 0)))"))],
+            Way::SumOfIntegers => vec![(own.clone(), format!("SUM(CAST({own} AS decimal(19, 0)))"))],
             Way::SumOfDecimals { scale } => {
                 let step = step(scale);
+                // What a union of two such columns is, is not everywhere what they are.
+                let value = format!("CAST({own} AS decimal(38, {scale}))");
                 vec![
-                    (own.clone(), format!("SUM({own} % {step})")),
-                    (self.upper(), format!("SUM(CAST(({own} - {own} % {step}) / {step} AS decimal(38, 0)))")),
+                    (own, format!("SUM({value} % {step})")),
+                    (self.upper(), format!("SUM(CAST(({value} - {value} % {step}) / {step} AS decimal(19, 0)))")),
                 ]
             }
             Way::SumOfFloats => vec![

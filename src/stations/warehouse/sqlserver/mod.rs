@@ -9,11 +9,13 @@
 //! are made in plain batches ([`incoming`]). After any error the connection goes ([`connection`]), and what is worth another
 //! try is tried again ([`retry`]); a COMMIT without an answer is decided by the ledger ([`commit`]).
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use millrace_frames::part::Value;
 use millrace_frames::plan::SummaryPlan;
 
 use self::connection::{Connections, SqlTokens};
@@ -254,5 +256,24 @@ async fn read_summary(session: &mut Session, plan: &SummaryPlan) -> Result<Summa
             Ok(())
         })
         .await?;
+    // The database fills shorter texts up with blanks to compare them.
+    let keys: Vec<usize> = (0..shape.columns.len()).filter(|position| shape.columns[*position].is_key()).collect();
+    rows.sort_by(|one: &Vec<Value>, other| {
+        keys.iter()
+            .map(|key| key_order(&one[*key], &other[*key]))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    });
     Ok(SummaryRows { columns: shape.columns.into_iter().map(|column| column.name).collect(), rows })
+}
+
+/// Keys of one column are of one type and never null.
+fn key_order(one: &Value, other: &Value) -> Ordering {
+    match (one, other) {
+        (Value::Text(one), Value::Text(other)) => one.cmp(other),
+        (Value::Int64(one), Value::Int64(other)) | (Value::Timestamp(one), Value::Timestamp(other)) => one.cmp(other),
+        (Value::Date(one), Value::Date(other)) => one.cmp(other),
+        (Value::Bool(one), Value::Bool(other)) => one.cmp(other),
+        _ => Ordering::Equal,
+    }
 }

@@ -309,9 +309,10 @@ mod tests {
              [millrace_large_mean], [millrace_magnitude_mean], [worst])
 SELECT [day],
        [carrier],
-       SUM(CAST([miles] AS decimal(38, 0))),
-       SUM([fares] % 100000000000000000),
-       SUM(CAST(([fares] - [fares] % 100000000000000000) / 100000000000000000 AS decimal(38, 0))),
+       SUM(CAST([miles] AS decimal(19, 0))),
+       SUM(CAST([fares] AS decimal(38, 2)) % 100000000000000000),
+       SUM(CAST((CAST([fares] AS decimal(38, 2)) - CAST([fares] AS decimal(38, 2)) % 100000000000000000) / \
+             100000000000000000 AS decimal(19, 0))),
        SUM(CASE WHEN ABS([mean]) <= 1e288 THEN [mean] END),
        SUM(CASE WHEN ABS([mean]) > 1e288 THEN [mean] * 5.421010862427522e-20 END),
        SUM(ABS([mean]) * 5.421010862427522e-20),

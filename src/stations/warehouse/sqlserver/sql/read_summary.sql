@@ -1,1 +1,1 @@
-SELECT {columns} FROM {table} ORDER BY {keys};
+SELECT {columns} FROM {table};

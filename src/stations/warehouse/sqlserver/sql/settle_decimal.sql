@@ -1,7 +1,7 @@
 -- What is beyond a step goes up, both sides get one sign, and where 38 digits hold it they become one number. What they do
 -- not hold keeps its upper side.
 UPDATE {merged} SET
-  {upper} = {upper} + CAST(({measure} - {measure} % {step}) / {step} AS decimal(38, 0)),
+  {upper} = {upper} + CAST(({measure} - {measure} % {step}) / {step} AS decimal(19, 0)),
   {measure} = {measure} % {step}
 WHERE {measure} IS NOT NULL;
 
