@@ -57,7 +57,7 @@ pub async fn empty_for_a_case() -> Option<(MutexGuard<'static, ()>, SqlServerWar
 }
 
 /// The database, for a case that only Microsoft's server can pass: others that speak its language and its protocol may hold no
-/// U+0000 in a text, or read decimals of few digits wrongly from a bulk load.
+/// U+0000 in a text, or read decimals wrongly from a bulk load.
 pub async fn empty_of_microsoft() -> Option<(MutexGuard<'static, ()>, SqlServerLocation)> {
     let (guard, location) = empty().await?;
     let version = Raw::connect(&location).await.texts("SELECT @@VERSION").await.concat();

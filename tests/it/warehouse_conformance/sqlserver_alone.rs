@@ -6,7 +6,7 @@ use millrace::stations::warehouse::sqlserver::SqlServerWarehouse;
 use millrace::stations::warehouse::sqlserver::location::SqlServerLocation;
 use millrace::stations::warehouse::{Remedy, Schema, Warehouse, WarehouseError};
 use millrace_frames::part::Value;
-use millrace_frames::plan::{AggregateCall, KeyType, MeasureType};
+use millrace_frames::plan::{AggregateCall, KeyType, MeasureType, SummaryColumn};
 
 use super::concurrency::{interleaved_versions_end_in_the_right_sums, rounds_of_corrections_stay_right};
 use super::fixture::{Stage, day, days, key, meaning, measure, plan, unique};
@@ -46,26 +46,47 @@ async fn several_processes_may_migrate_one_database_at_once() {
     assert_eq!(changed, 1);
 }
 
-/// Loads of many rows go in bulk, and every type with them; of the decimals those of many digits.
+/// Loads of few rows go as statements.
+#[tokio::test]
+async fn a_load_of_few_rows_is_read_back_as_it_was_counted() {
+    let Some((_guard, location)) = empty().await else { return };
+    rows_are_read_back(location, 10, decimals()).await;
+}
+
+/// Loads of many rows go in bulk.
 #[tokio::test]
 async fn a_load_of_many_rows_is_read_back_as_it_was_counted() {
     let Some((_guard, location)) = empty().await else { return };
-    bulk_load_is_read_back(location, 10_i128.pow(37)).await;
+    rows_are_read_back(location, 3_000, Vec::new()).await;
 }
 
 #[tokio::test]
-async fn a_load_of_many_small_decimals_is_read_back_as_it_was_counted() {
+async fn a_load_of_many_decimals_is_read_back_as_it_was_counted() {
     let Some((_guard, location)) = empty_of_microsoft().await else { return };
-    bulk_load_is_read_back(location, 0).await;
+    rows_are_read_back(location, 3_000, decimals()).await;
 }
 
-async fn bulk_load_is_read_back(location: SqlServerLocation, least_decimal: i128) {
+/// A column, and the units of its value in a row.
+type DecimalColumn = (SummaryColumn, u8, fn(i128) -> i128);
+
+fn decimals() -> Vec<DecimalColumn> {
+    let sum = |name, scale| {
+        let measure_type = MeasureType::Decimal { precision: 38, scale };
+        measure(name, AggregateCall::Sum("x".to_owned()), measure_type)
+    };
+    vec![
+        (sum("paid", 2), 2, |number| number - 7),
+        (sum("large", 2), 2, |number| 10_i128.pow(38) - number),
+        (sum("tiny", 38), 38, |number| -(10_i128.pow(37)) - number),
+        (sum("even", 19), 19, |number| number * 10_i128.pow(19)),
+    ]
+}
+
+async fn rows_are_read_back(location: SqlServerLocation, count: i64, decimals: Vec<DecimalColumn>) {
     let warehouse = SqlServerWarehouse::new(location).unwrap();
     let stage = Stage::with(&warehouse, |feed| {
         let call = || AggregateCall::Min("x".to_owned());
-        let sum = || AggregateCall::Sum("x".to_owned());
-        let decimal = |precision, scale| MeasureType::Decimal { precision, scale };
-        let columns = vec![
+        let mut columns = vec![
             measure("first_day", call(), MeasureType::Date),
             key("number", KeyType::Int64),
             key("at", KeyType::Timestamp),
@@ -73,36 +94,35 @@ async fn bulk_load_is_read_back(location: SqlServerLocation, least_decimal: i128
             key("late", KeyType::Bool),
             key("day", KeyType::Date),
             measure("last", AggregateCall::Max("x".to_owned()), MeasureType::Timestamp),
-            measure("total", sum(), MeasureType::Int64),
-            measure("mean", sum(), MeasureType::Float64),
-            measure("paid", sum(), decimal(38, 2)),
-            measure("tiny", sum(), decimal(38, 38)),
-            measure("least", call(), decimal(38, 19)),
+            measure("total", AggregateCall::Sum("x".to_owned()), MeasureType::Int64),
+            measure("mean", AggregateCall::Sum("x".to_owned()), MeasureType::Float64),
         ];
+        columns.extend(decimals.iter().map(|(column, _, _)| column.clone()));
         vec![plan(feed, &unique("wide"), columns)]
     })
     .await;
-    let decimal = |units: i128, scale| Value::Decimal { units: units.signum() * least_decimal + units, scale };
     let row = |number: i64| {
+        let small = i32::try_from(number).unwrap();
         // Microseconds that a float would not hold.
         let at = 1_357_034_400_000_000 + number * 7_000_003;
         let or_null = |value| if number % 5 == 0 { Value::Null } else { value };
-        vec![
-            or_null(Value::Date(i32::try_from(number).unwrap() - 700)),
+        let mut row = vec![
+            or_null(Value::Date(small - 700)),
             Value::Int64(number),
             Value::Timestamp(at),
             Value::Text(format!("Größe {number} 🛫")),
             Value::Bool(number % 2 == 0),
-            Value::Date(-719_162 + i32::try_from(number).unwrap()),
+            Value::Date(small - 719_162),
             or_null(Value::Timestamp(-at)),
             or_null(Value::Int64(i64::MAX - number)),
-            or_null(Value::Float64(0.1 * f64::from(i32::try_from(number).unwrap()))),
-            or_null(decimal(i128::from(number), 2)),
-            or_null(decimal(i128::from(-number), 38)),
-            or_null(decimal(i128::from(number) * 10_i128.pow(19), 19)),
-        ]
+            or_null(Value::Float64(0.1 * f64::from(small))),
+        ];
+        let decimals =
+            decimals.iter().map(|(_, scale, units)| Value::Decimal { units: units(number.into()), scale: *scale });
+        row.extend(decimals.map(or_null));
+        row
     };
-    let rows: Vec<_> = (1..=3_000).map(row).collect();
+    let rows: Vec<_> = (1..=count).map(row).collect();
     stage.count("1.csv", "a", rows.clone()).await;
     assert_eq!(stage.rows().await, rows);
     assert!(stage.recount(Remedy::Report).await.is_right());
