@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::functions::pull::{PullSource, PullStations};
-use crate::identity::IdentityError;
 use crate::pipeline::{Feed, Login, Pipeline, SecretReference, SftpSource};
 use crate::secret::Secret;
 use crate::settings::{EMBEDDED_SFTP, EmbeddedSftp, Settings, SettingsError};
@@ -53,10 +52,10 @@ impl Stations {
     }
 }
 
-fn warehouse(location: WarehouseLocation) -> Result<Arc<dyn Warehouse>, IdentityError> {
+fn warehouse(location: WarehouseLocation) -> anyhow::Result<Arc<dyn Warehouse>> {
     Ok(match location {
         WarehouseLocation::Sqlite(file) => Arc::new(SqliteWarehouse::new(file)),
-        WarehouseLocation::SqlServer(location) => Arc::new(SqlServerWarehouse::new(location)?),
+        WarehouseLocation::SqlServer(location) => Arc::new(SqlServerWarehouse::new(*location)?),
     })
 }
 

@@ -72,7 +72,9 @@ impl Settings {
             }
             Connection::Text(text) => match text.embedded("sqlite:") {
                 Some(path) => Ok(WarehouseLocation::Sqlite(PathBuf::from(path))),
-                None => Ado::read(&text)?.location(self).map(WarehouseLocation::SqlServer),
+                None => {
+                    Ado::read(&text)?.location(self).map(|location| WarehouseLocation::SqlServer(Box::new(location)))
+                }
             },
         }
     }
@@ -284,7 +286,7 @@ mod tests {
 
     fn server(text: &str) -> SqlServerLocation {
         match parse_with(text, &[]).unwrap() {
-            WarehouseLocation::SqlServer(location) => location,
+            WarehouseLocation::SqlServer(location) => *location,
             other => panic!("{other:?}"),
         }
     }

@@ -14,6 +14,7 @@ mod sqlite_streams;
 mod sqlite_tampering;
 mod sqlserver;
 mod sqlserver_alone;
+mod sqlserver_cuts;
 pub mod stream_migrations;
 pub mod stream_races;
 pub mod stream_stage;

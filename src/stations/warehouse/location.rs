@@ -9,5 +9,5 @@ pub enum WarehouseLocation {
     /// A SQLite file.
     Sqlite(PathBuf),
     /// A database of Azure SQL or SQL Server.
-    SqlServer(SqlServerLocation),
+    SqlServer(Box<SqlServerLocation>),
 }

@@ -30,7 +30,7 @@ pub fn location() -> Option<SqlServerLocation> {
         database.contains("test"),
         "every case empties the database of {VARIABLE}: its name must have `test` in it, and `{database}` has not"
     );
-    Some(location)
+    Some(*location)
 }
 
 /// The database, for one case alone, without anything in it.

@@ -34,20 +34,31 @@ impl SqlServerWarehouse {
     ) -> Result<Outcome, WarehouseError> {
         order_of(load.record.unit.blob.as_str(), "unit")?;
         let mut retries = Retries::new(&self.policy);
+        let mut unanswered: Option<Option<UnitRecord>> = None;
         loop {
             match self.attempt(load, landed).await {
-                Ok(Attempt::Settled(outcome)) => return Ok(outcome),
+                Ok(Attempt::Settled(outcome)) => match unanswered {
+                    // A COMMIT may end after its connection did, and after the ledger was asked.
+                    Some(displaced) if self.is_counted(load).await? => return Ok(Outcome::Committed { displaced }),
+                    _ => return Ok(outcome),
+                },
                 Ok(Attempt::Unknown { displaced, fault }) => {
-                    // Ours, if the ledger names this very load; then a second run would displace nothing and say less.
-                    let counted = self.unit(&load.record.unit).await?;
-                    if counted.is_some_and(|counted| counted.load_id == load.record.load_id) {
+                    // A second run would displace nothing and say less.
+                    if self.is_counted(load).await? {
                         return Ok(Outcome::Committed { displaced });
                     }
+                    unanswered = Some(displaced);
                     retries.after(fault).await?;
                 }
                 Err(fault) => retries.after(fault).await?,
             }
         }
+    }
+
+    /// Whether the ledger names this very load.
+    async fn is_counted(&self, load: &FileLoad) -> Result<bool, WarehouseError> {
+        let counted = self.unit(&load.record.unit).await?;
+        Ok(counted.is_some_and(|counted| counted.load_id == load.record.load_id))
     }
 
     async fn attempt(&self, load: &FileLoad, landed: &dyn LandedVersion) -> Result<Attempt, Fault> {

@@ -88,10 +88,10 @@ pub struct SqlServerWarehouse {
 
 impl SqlServerWarehouse {
     /// Connects to nothing yet.
-    pub fn new(location: SqlServerLocation) -> Result<Self, IdentityError> {
+    pub fn new(location: SqlServerLocation) -> Result<Self, Box<IdentityError>> {
         let tokens: Option<Arc<dyn SqlTokens>> = match &location.login {
             SqlLogin::Password { .. } => None,
-            SqlLogin::Entra(principal) => Some(Arc::new(TokenSource::new(principal.clone())?)),
+            SqlLogin::Entra(principal) => Some(Arc::new(TokenSource::new(principal.clone()).map_err(Box::new)?)),
         };
         Ok(Self::with(location, tokens, RetryPolicy::default()))
     }

@@ -54,19 +54,30 @@ impl SqlServerWarehouse {
     pub(super) async fn take_back(&self, order: &RetractionOrder) -> Result<RetractionOutcome, WarehouseError> {
         order_of(order.unit.blob.as_str(), "unit")?;
         let mut retries = Retries::new(&self.policy);
+        let mut unanswered: Option<RetractionOutcome> = None;
         loop {
             match self.attempt_retraction(order).await {
-                Ok(Attempt::Settled(outcome)) => return Ok(outcome),
+                Ok(Attempt::Settled(outcome)) => match unanswered {
+                    // A COMMIT may end after its connection did, and after the ledger was asked.
+                    Some(done) if self.is_retracted_by(order).await? => return Ok(done),
+                    _ => return Ok(outcome),
+                },
                 Ok(Attempt::Unknown { done, fault }) => {
-                    let latest = self.history(&order.unit, 1).await?;
-                    if latest.iter().any(|entry| entry.event == LedgerEvent::Retracted && entry.load_id == order.id) {
+                    if self.is_retracted_by(order).await? {
                         return Ok(done);
                     }
+                    unanswered = Some(done);
                     retries.after(fault).await?;
                 }
                 Err(fault) => retries.after(fault).await?,
             }
         }
+    }
+
+    /// Whether the latest that happened to the unit is this very retraction.
+    async fn is_retracted_by(&self, order: &RetractionOrder) -> Result<bool, WarehouseError> {
+        let latest = self.history(&order.unit, 1).await?;
+        Ok(latest.iter().any(|entry| entry.event == LedgerEvent::Retracted && entry.load_id == order.id))
     }
 
     async fn attempt_retraction(&self, order: &RetractionOrder) -> Result<Attempt<RetractionOutcome>, Fault> {
@@ -97,13 +108,14 @@ impl SqlServerWarehouse {
         at: DateTime<Utc>,
     ) -> Result<Option<UnitRecord>, WarehouseError> {
         let mut retries = Retries::new(&self.policy);
+        let mut unanswered: Option<UnitRecord> = None;
         loop {
             match self.attempt_restoration(unit, at).await {
+                // Nothing left to restore: it was this one that did it.
+                Ok(Attempt::Settled(None)) => return Ok(unanswered),
                 Ok(Attempt::Settled(restored)) => return Ok(restored),
                 Ok(Attempt::Unknown { done, fault }) => {
-                    if self.unit(unit).await?.is_none() {
-                        return Ok(done);
-                    }
+                    unanswered = done;
                     retries.after(fault).await?;
                 }
                 Err(fault) => retries.after(fault).await?,

@@ -90,10 +90,9 @@ impl TableSql {
 
     /// Creates the summary and its parts.
     pub fn create(&self) -> String {
-        let bytes = key_bytes(&self.shape) + PART_KEY_BYTES;
-        let part_index = match bytes {
-            0..=CLUSTERED_LIMIT => include_str!("sql/part_index_clustered.sql"),
-            0..=INDEX_LIMIT => include_str!("sql/part_index_wide.sql"),
+        let part_index = match key_bytes(&self.shape) + PART_KEY_BYTES {
+            bytes if bytes <= CLUSTERED_LIMIT => include_str!("sql/part_index_clustered.sql"),
+            bytes if bytes <= INDEX_LIMIT => include_str!("sql/part_index_wide.sql"),
             _ => include_str!("sql/part_index_widest.sql"),
         };
         let more = vec![("part_index", self.fill(part_index.trim_end()))];
@@ -216,7 +215,7 @@ fn sql_type(kind: ColumnKind) -> String {
 fn merged_definitions(shape: &TableShape, merged: &[MergedColumn]) -> String {
     let keys = shape.keys().map(definition);
     let measures = merged.iter().flat_map(|column| {
-        let columns = column.definitions(|kind| sql_type(kind));
+        let columns = column.definitions(sql_type);
         columns.into_iter().map(|(name, sql_type)| format!("  {name} {sql_type}"))
     });
     keys.chain(measures).collect::<Vec<_>>().join(",\n")

@@ -128,10 +128,9 @@ fn difference(row: &Row, shape: &TableShape) -> Result<Difference, SqlError> {
     let has = present(&mut fields, shape)?;
     let mut should = present(&mut fields, shape)?;
     for position in 0..shape.measures().count() {
-        if fields.number()? != 0 {
-            if let Some(should) = &mut should {
-                should[position] = Value::Text("too much to add up".to_owned());
-            }
+        let is_too_much = fields.number()? != 0;
+        if let Some(should) = should.as_mut().filter(|_| is_too_much) {
+            should[position] = Value::Text("too much to add up".to_owned());
         }
     }
     Ok(Difference { key, has, should })
