@@ -123,7 +123,9 @@ impl HostRun {
         let context = Context { pipeline: Pipeline::read(&self.pipeline)?, stations: Stations::open(settings).await? };
         let (before, began) = (Before::run(&context).await?, Instant::now());
         let ends = settings.ends()?;
-        let StorageLocation::Directory(storage) = &ends.storage;
+        let StorageLocation::Directory(storage) = &ends.storage else {
+            bail!("`millrace host` drives storage in a directory only: set LandingStorage to file:<directory>");
+        };
         let options = HostOptions {
             handler: handler(&self.app, settings)?,
             app: self.app,
