@@ -126,21 +126,23 @@ fn is_null(value: &ColumnData<'_>) -> bool {
     )
 }
 
-/// `NULL` for each `@P<number>` of these.
+/// `NULL` for each `@P<number>` of these. What stands in brackets is a name.
 fn with_nulls(sql: &str, nulls: &[usize]) -> String {
     let mut filled = String::with_capacity(sql.len());
     let mut rest = sql;
-    while let Some((before, after)) = rest.split_once("@P") {
-        filled.push_str(before);
-        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-        match after[..digits].parse::<usize>() {
-            Ok(number) if nulls.contains(&number) => filled.push_str("NULL"),
-            _ => {
-                filled.push_str("@P");
-                filled.push_str(&after[..digits]);
-            }
-        }
-        rest = &after[digits..];
+    while let Some(at) = rest.find(['[', '@']) {
+        filled.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let length = match rest.strip_prefix("@P") {
+            Some(after) => 2 + after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len()),
+            None if rest.starts_with('[') => rest.find(']').map_or(rest.len(), |end| end + 1),
+            None => 1,
+        };
+        let (token, after) = rest.split_at(length);
+        let number = token.strip_prefix("@P").and_then(|digits| digits.parse().ok());
+        let is_null = number.is_some_and(|number| nulls.contains(&number));
+        filled.push_str(if is_null { "NULL" } else { token });
+        rest = after;
     }
     filled.push_str(rest);
     filled
@@ -155,5 +157,7 @@ mod tests {
         let sql = "INSERT INTO t VALUES (@P1, @P10, @P100), (@P10,@P2);";
         assert_eq!(with_nulls(sql, &[10, 2]), "INSERT INTO t VALUES (@P1, NULL, @P100), (NULL,NULL);");
         assert_eq!(with_nulls("SELECT @P1", &[1]), "SELECT NULL");
+        let sql = "DECLARE @result int; INSERT INTO #t ([a@P1], [b]) VALUES (@P2, @P1)";
+        assert_eq!(with_nulls(sql, &[1]), "DECLARE @result int; INSERT INTO #t ([a@P1], [b]) VALUES (@P2, NULL)");
     }
 }
