@@ -196,7 +196,7 @@ impl Settings {
     }
 
     pub fn log_filter(&self) -> &str {
-        self.get(LOG).unwrap_or("info,actix_server=warn")
+        self.get(LOG).unwrap_or("info,actix_server=warn,tiberius=off")
     }
 }
 
