@@ -12,7 +12,9 @@ use crate::stations::hub::journal::JournalHub;
 use crate::stations::hub::{HubReader, HubSender};
 use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
 use crate::stations::share::{self, Share};
+use crate::stations::warehouse::location::WarehouseLocation;
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
+use crate::stations::warehouse::sqlserver::SqlServerWarehouse;
 use crate::stations::warehouse::{FeedMeaning, Schema, Warehouse};
 
 /// All stations but the sftp servers, which are as many as there are sources.
@@ -36,7 +38,7 @@ impl Stations {
             share,
             hub: Arc::new(hub.clone()),
             hub_reader: Arc::new(hub),
-            warehouse: Arc::new(SqliteWarehouse::new(ends.warehouse)),
+            warehouse: warehouse(ends.warehouse)?,
         })
     }
 
@@ -48,6 +50,13 @@ impl Stations {
             state: self.containers.state.clone(),
         }
     }
+}
+
+fn warehouse(location: WarehouseLocation) -> anyhow::Result<Arc<dyn Warehouse>> {
+    Ok(match location {
+        WarehouseLocation::Sqlite(file) => Arc::new(SqliteWarehouse::new(file)),
+        WarehouseLocation::SqlServer(location) => Arc::new(SqlServerWarehouse::new(*location)?),
+    })
 }
 
 /// Every source of every feed, with the server and the secrets that open it. A source whose secret is missing says so when

@@ -22,6 +22,7 @@ use crate::pipeline::SecretReference;
 use crate::secret::Secret;
 use crate::stations::containers::StorageLocation;
 use crate::stations::share::ShareLocation;
+use crate::stations::warehouse::location::WarehouseLocation;
 
 /// The port on which the host expects the handler.
 pub const HANDLER_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -52,7 +53,7 @@ pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
 const END: &str = "it says where an end of the pipeline is; see local.settings.json.embedded for values that run here";
 
 const EMBEDDED_ONLY: &str =
-    "this version has the embedded form of this end only (file:<directory>, sqlite:<file>); Azure's comes later";
+    "this version has the embedded form of this end only (file:<directory>); Azure's comes later";
 
 /// All settings by name.
 #[derive(Clone, Default)]
@@ -76,7 +77,7 @@ pub struct Ends {
     pub storage: StorageLocation,
     pub share: ShareLocation,
     pub hub: PathBuf,
-    pub warehouse: PathBuf,
+    pub warehouse: WarehouseLocation,
 }
 
 /// The server that `millrace dev` runs in place of the partners'.
@@ -196,7 +197,7 @@ impl Settings {
     }
 
     pub fn log_filter(&self) -> &str {
-        self.get(LOG).unwrap_or("info,actix_server=warn")
+        self.get(LOG).unwrap_or("info,actix_server=warn,tiberius=off")
     }
 }
 

@@ -23,6 +23,7 @@ mod put;
 mod send;
 mod serve;
 mod share_conformance;
+mod sqlserver_wire;
 mod sshd;
 mod standin;
 mod streams;
