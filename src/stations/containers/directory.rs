@@ -225,7 +225,7 @@ impl Backend for Directory {
 
 /// A blob's name as `object_store` writes it. `Path::from` would percent-encode `%`, `#` and `~` and come back as another
 /// name; `Path::parse` keeps every character, but drops a `/` at either end without a word.
-fn store_path(blob: &BlobName) -> Result<StorePath, &'static str> {
+pub(super) fn store_path(blob: &BlobName) -> Result<StorePath, &'static str> {
     let path = StorePath::parse(blob.as_str())
         .map_err(|_| "it has an empty segment, a segment `.` or `..`, or a control character")?;
     if path.as_ref() == blob.as_str() { Ok(path) } else { Err("it begins or ends with `/`") }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream, StreamExt};
 
+use super::directory::store_path;
 use super::{Backend, BlobFacts, BlobWriter, Condition, Container, ContainerError, Containers, Listed};
 use crate::clock::Clock;
 use crate::names::{BlobName, ETag};
@@ -138,8 +139,8 @@ impl Backend for Memory {
         &self.url
     }
 
-    fn objection(&self, _: &BlobName) -> Option<&'static str> {
-        None
+    fn objection(&self, blob: &BlobName) -> Option<&'static str> {
+        store_path(blob).err()
     }
 
     async fn head(&self, blob: &BlobName) -> Result<Option<BlobFacts>, ContainerError> {
