@@ -9,8 +9,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::names::FeedName;
+use crate::pipeline::{Pipeline, StreamSource};
+use crate::records::landed::FILES_HUB;
+
 /// The folder of the functions' sources in the repository, below which each has its own.
 pub const FUNCTIONS_FOLDER: &str = "functions";
+
+/// What the name of a streamed feed's function begins with: `stream_events`.
+pub const STREAM_PREFIX: &str = "stream_";
+
+/// The binding through which every event hub trigger of ours brings its batch.
+pub const EVENTS_BINDING: &str = "events";
 
 /// host.json.
 pub fn host_json() -> Value {
@@ -46,8 +56,22 @@ pub fn host_json() -> Value {
     })
 }
 
-/// Each function's folder and function.json.
-pub fn function_jsons() -> Vec<(String, Value)> {
+/// Each function's folder and function.json, by name: those that every app has, and one for each streamed feed.
+pub fn function_jsons(pipeline: &Pipeline) -> Vec<(String, Value)> {
+    let mut functions = usual_function_jsons();
+    let streams = pipeline.feeds.iter().filter_map(|feed| Some((&feed.name, feed.stream.as_ref()?)));
+    functions.extend(streams.map(|(feed, source)| (stream_function(feed), stream(source))));
+    functions.sort_by(|(one, _), (other, _)| one.cmp(other));
+    functions
+}
+
+/// The function that counts a streamed feed's events.
+pub fn stream_function(feed: &FeedName) -> String {
+    format!("{STREAM_PREFIX}{feed}")
+}
+
+/// Those that every app has, whatever it carries.
+pub fn usual_function_jsons() -> Vec<(String, Value)> {
     vec![
         ("announce".to_owned(), announce()),
         ("load".to_owned(), load()),
@@ -106,22 +130,42 @@ fn announce() -> Value {
 /// sweep, since a retry without end would hold up every other file of the partition.
 fn load() -> Value {
     json!({
-        "bindings": [{
-            "type": "eventHubTrigger",
-            "direction": "in",
-            "name": "events",
-            "eventHubName": "files",
-            "connection": "EventHubConnection",
-            "consumerGroup": "$Default",
-            "cardinality": "many",
-            "dataType": "binary",
-        }],
+        "bindings": [event_hub_trigger(FILES_HUB, "$Default")],
         "retry": {
             "strategy": "exponentialBackoff",
             "maxRetryCount": 5,
             "minimumInterval": "00:00:05",
             "maximumInterval": "00:02:00",
         },
+    })
+}
+
+/// Retried without end, since the host passes over what fails at last: while the database is away, the hub holds the events.
+/// A partition waits for nobody but itself, so that a minute between tries is long enough.
+fn stream(source: &StreamSource) -> Value {
+    json!({
+        "bindings": [event_hub_trigger(&source.hub, &source.consumer_group)],
+        "retry": {
+            "strategy": "exponentialBackoff",
+            "maxRetryCount": -1,
+            "minimumInterval": "00:00:02",
+            "maximumInterval": "00:01:00",
+        },
+    })
+}
+
+/// Binary, since any other `dataType` damages events, or fails a whole batch for one that is no JSON. Many, since one
+/// event an invocation would be a commit for each.
+fn event_hub_trigger(hub: &str, consumer_group: &str) -> Value {
+    json!({
+        "type": "eventHubTrigger",
+        "direction": "in",
+        "name": EVENTS_BINDING,
+        "eventHubName": hub,
+        "connection": "EventHubConnection",
+        "consumerGroup": consumer_group,
+        "cardinality": "many",
+        "dataType": "binary",
     })
 }
 
@@ -146,9 +190,14 @@ mod tests {
     use super::*;
     use std::path::{Path, PathBuf};
 
+    /// Of the repository's own pipeline.toml.
+    fn own_functions() -> Vec<(String, Value)> {
+        function_jsons(&Pipeline::parse("pipeline.toml", include_str!("../../pipeline.toml")).unwrap())
+    }
+
     fn files() -> Vec<(PathBuf, String)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let function_files = function_jsons().into_iter().map(|(folder, document)| {
+        let function_files = own_functions().into_iter().map(|(folder, document)| {
             (root.join(FUNCTIONS_FOLDER).join(folder).join("function.json"), as_file(&document))
         });
         function_files.chain([(root.join("host.json"), as_file(&host_json()))]).collect()
@@ -179,7 +228,7 @@ mod tests {
         let mut kept: Vec<_> =
             folder.read_dir().unwrap().map(|child| child.unwrap().file_name().into_string().unwrap()).collect();
         kept.sort();
-        assert_eq!(kept, function_jsons().into_iter().map(|(folder, _)| folder).collect::<Vec<_>>());
+        assert_eq!(kept, own_functions().into_iter().map(|(folder, _)| folder).collect::<Vec<_>>());
     }
 
     #[cfg(feature = "dev")]
@@ -187,6 +236,21 @@ mod tests {
     fn the_stand_in_reads_the_repositorys_app() {
         let settings = crate::standin::Settings::from([("PullSchedule".to_owned(), "*/2 * * * * *".to_owned())]);
         let app = crate::standin::App::read(Path::new(env!("CARGO_MANIFEST_DIR")), &settings).unwrap();
-        assert_eq!(app.functions.len(), 5);
+        let names: Vec<&str> = app.functions.iter().map(|function| function.name.as_str()).collect();
+        assert_eq!(names, ["announce", "load", "pull", "status", "stream_events", "sweep"]);
+    }
+
+    #[test]
+    fn every_streamed_feed_has_a_function_of_its_own() {
+        let text = "[[feed]]\nname = \"clicks\"\nformat = \"ndjson\"\n[feed.columns]\na = \"int64\"\n\
+                    [feed.stream]\nhub = \"web.clicks\"\nconsumer_group = \"counting\"\n\
+                    [[feed]]\nname = \"orders\"\nformat = \"csv\"\n[feed.columns]\na = \"int64\"\n";
+        let functions = function_jsons(&Pipeline::parse("pipeline.toml", text).unwrap());
+        let names: Vec<&str> = functions.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["announce", "load", "pull", "status", "stream_clicks", "sweep"]);
+        let stream = &functions[4].1;
+        assert_eq!(stream["bindings"][0]["eventHubName"], "web.clicks");
+        assert_eq!(stream["bindings"][0]["consumerGroup"], "counting");
+        assert_eq!(stream["retry"]["maxRetryCount"], -1);
     }
 }

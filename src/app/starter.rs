@@ -1,6 +1,9 @@
 //! The files of a new app, for `init`: the user's own pipeline.toml, host.json and functions, with a few rows to try.
 
 use super::{FUNCTIONS_FOLDER, as_file, function_jsons, host_json};
+use crate::pipeline::Pipeline;
+
+const PIPELINE: &str = include_str!("starter/pipeline.toml");
 
 /// One file of a new app.
 pub struct StarterFile {
@@ -16,7 +19,7 @@ fn file(path: impl Into<String>, text: impl Into<String>) -> StarterFile {
 /// All of them.
 pub fn files() -> Vec<StarterFile> {
     let mut files = vec![
-        file("pipeline.toml", include_str!("starter/pipeline.toml")),
+        file("pipeline.toml", PIPELINE),
         file("host.json", as_file(&host_json())),
         file("local.settings.json", include_str!("starter/local.settings.json")),
         file("examples/inbox/orders/2026-11.csv", include_str!("starter/orders.csv")),
@@ -25,7 +28,8 @@ pub fn files() -> Vec<StarterFile> {
         // Publishing from this folder would send the sources and no program: it sends nothing.
         file(".funcignore", "**\n"),
     ];
-    for (function, document) in function_jsons() {
+    let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).expect("the starter's pipeline has no fault");
+    for (function, document) in function_jsons(&pipeline) {
         files.push(file(format!("{FUNCTIONS_FOLDER}/{function}/function.json"), as_file(&document)));
     }
     files
@@ -33,13 +37,23 @@ pub fn files() -> Vec<StarterFile> {
 
 #[cfg(test)]
 mod tests {
-    use crate::pipeline::Pipeline;
+    use super::*;
 
     #[test]
     fn the_starters_pipeline_has_no_fault_and_counts_its_rows() {
-        let pipeline = Pipeline::parse("pipeline.toml", include_str!("starter/pipeline.toml")).unwrap();
+        let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).unwrap();
         assert_eq!(pipeline.feeds.len(), 1);
         assert_eq!(pipeline.summaries.len(), 1);
+    }
+
+    #[test]
+    fn the_starters_stream_is_one_once_it_is_no_comment() {
+        let lines = PIPELINE.lines().map(|line| match line.strip_prefix("# ") {
+            Some(toml) if toml.starts_with("[feed.stream]") || toml.starts_with("hub = ") => toml,
+            _ => line,
+        });
+        let pipeline = Pipeline::parse("pipeline.toml", &lines.collect::<Vec<_>>().join("\n")).unwrap();
+        assert_eq!(pipeline.feeds[0].stream.as_ref().unwrap().hub, "orders");
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::app_folder;
 use super::context::Context;
 use super::host::{DEFAULT_PORT, HostRun, report};
 use super::replay::announce_feed_again;
@@ -37,7 +38,7 @@ pub struct DevArguments {
     /// Where everything is kept, so that a second run goes on where the first one stopped
     #[arg(long, value_name = "DIR", default_value = workspace::DEFAULT)]
     workspace: PathBuf,
-    /// Another pipeline.toml than the app's
+    /// Another pipeline.toml than the app's; without --app, with functions made for it
     #[arg(long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
     /// The app's folder [default: the current one if it has a host.json, else the copies inside this program]
@@ -63,9 +64,7 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<()> {
     let workspace = Workspace::at(std::path::absolute(&arguments.workspace)?);
     fs::create_dir_all(workspace.root())
         .with_context(|| format!("workspace {} cannot be made", workspace.root().display()))?;
-    let app = app_folder(arguments.app, &workspace)?;
-    let pipeline_path = std::path::absolute(arguments.pipeline.unwrap_or_else(|| app.join("pipeline.toml")))?;
-    let pipeline = Pipeline::read(&pipeline_path)?;
+    let App { folder, pipeline_path, pipeline } = App::open(arguments.app, arguments.pipeline, &workspace)?;
 
     let server = start_sftp(&arguments.inbox, arguments.sftp_port, &pipeline, &workspace).await?;
     let settings = settings(&workspace, &pipeline_path, &server)?;
@@ -76,7 +75,7 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<()> {
         introduce(&arguments.inbox, &server, port, lines);
     }
     let run = HostRun {
-        app,
+        app: folder,
         pipeline: pipeline_path,
         state: workspace.host_state(),
         port,
@@ -88,27 +87,53 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<()> {
     if arguments.once { report(&came_to, arguments.json) } else { Ok(()) }
 }
 
-/// The folder that is named, the current one, or the files inside this program, written out.
-fn app_folder(named: Option<PathBuf>, workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    if let Some(folder) = named {
-        return Ok(folder);
+/// What the host runs: host.json and functions in a folder, and what they carry.
+struct App {
+    folder: PathBuf,
+    pipeline_path: PathBuf,
+    pipeline: Pipeline,
+}
+
+impl App {
+    /// The folder that is named, or the current one if it is an app: its functions must be those of its pipeline.toml.
+    /// Otherwise functions are made for the pipeline, in the workspace.
+    fn open(named: Option<PathBuf>, pipeline: Option<PathBuf>, workspace: &Workspace) -> anyhow::Result<App> {
+        let here = Path::new(".");
+        let is_app = here.join("host.json").is_file();
+        let folder = named.or_else(|| (is_app && pipeline.is_none()).then(|| here.to_owned()));
+        let pipeline_path = pipeline.unwrap_or_else(|| folder.as_deref().unwrap_or(here).join("pipeline.toml"));
+        let pipeline_path = std::path::absolute(pipeline_path)?;
+        let pipeline = Pipeline::read(&pipeline_path)?;
+        let folder = match folder {
+            Some(folder) => {
+                check_functions(&folder, &pipeline, &pipeline_path)?;
+                folder
+            }
+            None => {
+                let host_json = match is_app {
+                    true => fs::read_to_string(here.join("host.json")).context("host.json cannot be read")?,
+                    false => app::as_file(&app::host_json()),
+                };
+                let folder = workspace.root().join("app");
+                app_folder::write(&folder.join("host.json"), &host_json)?;
+                app_folder::write_functions(&folder, &pipeline)?;
+                folder
+            }
+        };
+        Ok(App { folder, pipeline_path, pipeline })
     }
-    let here = Path::new(".");
-    if here.join("host.json").is_file() {
-        return Ok(here.to_owned());
+}
+
+/// A function that is missing would leave a stream unread without a word.
+fn check_functions(folder: &Path, pipeline: &Pipeline, pipeline_path: &Path) -> anyhow::Result<()> {
+    let faults = match app_folder::faults_of_host(folder) {
+        Some(fault) => vec![fault],
+        None => app_folder::faults_of_functions(folder, Some(pipeline)),
+    };
+    if faults.is_empty() {
+        return Ok(());
     }
-    let folder = workspace.root().join("app");
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("host.json"), app::as_file(&app::host_json()))?;
-    for (function, document) in app::function_jsons() {
-        fs::create_dir_all(folder.join(&function))?;
-        fs::write(folder.join(function).join("function.json"), app::as_file(&document))?;
-    }
-    let pipeline = here.join("pipeline.toml");
-    if pipeline.is_file() {
-        fs::copy(pipeline, folder.join("pipeline.toml"))?;
-    }
-    Ok(folder)
+    bail!("the app in {} is not what {} asks for\n{}", folder.display(), pipeline_path.display(), faults.join("\n"))
 }
 
 /// The running server, and what the handler must know of it.

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use chrono::Utc;
 use clap::Args;
 use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::show::{Detail, Lines, Show, print_to};
-use super::totals::{Totals, totals};
+use super::totals::{Before, Totals, totals};
 use super::wiring::Stations;
 use crate::clock::Clock;
 use crate::pipeline::Pipeline;
@@ -75,7 +74,7 @@ impl HostRun {
     /// Runs until nothing is left to do, or until Ctrl+C. The host remembers what it did, so that both may be at any time.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<Totals> {
         let context = Context { pipeline: Pipeline::read(&self.pipeline)?, stations: Stations::open(settings).await? };
-        let (began_at, began) = (Utc::now(), Instant::now());
+        let (before, began) = (Before::run(&context).await?, Instant::now());
         let options = HostOptions {
             handler: handler(&self.app, settings)?,
             app: self.app,
@@ -92,7 +91,7 @@ impl HostRun {
         let outcome = run_host(options, events_in, interrupted()).await;
         showing.await.context("what happens could not be shown")?;
         match outcome {
-            Ok(()) => totals(&context, began_at, began.elapsed()).await,
+            Ok(()) => totals(&context, before, began.elapsed()).await,
             Err(HostError::Stuck { messages }) => bail!("nothing moves any more: {}", messages.join("; ")),
             Err(error) => Err(error.into()),
         }

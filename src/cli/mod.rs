@@ -1,5 +1,6 @@
 //! The command line, one file a command, and the wiring: here alone stations are built.
 
+mod app_folder;
 mod check;
 mod context;
 mod dead_letters;
@@ -13,6 +14,7 @@ mod migrate;
 mod plan;
 mod replay;
 mod retract;
+mod send;
 mod serve;
 #[cfg(feature = "dev")]
 mod show;
@@ -68,6 +70,8 @@ enum Command {
     Where(where_file::WhereArguments),
     /// Announce landed files again, so that they are counted as pipeline.toml says now
     Replay(replay::ReplayArguments),
+    /// Send the rows of a file as events, to try a stream
+    Send(send::SendArguments),
     /// Take back what files have counted
     Retract(retract::RetractArguments),
     /// Recount the tables from their parts, and compare landing with the ledger
@@ -120,6 +124,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Where(arguments) => where_file::run(arguments).await,
         Command::Replay(arguments) => replay::run(arguments).await,
+        Command::Send(arguments) => send::run(arguments).await,
         Command::Retract(arguments) => retract::run(arguments).await,
         Command::Verify(arguments) => verify::run(arguments).await,
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::context::Context;
 use super::values::{as_json, cell};
 use crate::records::dead_letters;
-use crate::stations::warehouse::SummaryRows;
+use crate::stations::warehouse::{SummaryRows, WarehouseError};
 
 /// Rows of each table that a person is shown.
 const ROWS_SHOWN: usize = 8;
@@ -44,7 +44,7 @@ pub struct FileTotals {
     pub dead_lettered: usize,
 }
 
-/// Of the files that were committed since the run began.
+/// Of the files and the events that were committed since the run began.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RowTotals {
     /// Every data row, bad ones included.
@@ -52,12 +52,43 @@ pub struct RowTotals {
     pub rejected: i64,
 }
 
-/// Adds up what happened since `began`, from storage and the ledger: what a killed handler did counts too.
-pub async fn totals(context: &Context, began: DateTime<Utc>, took: Duration) -> anyhow::Result<Totals> {
+/// What there was before a run: streams accumulate, so that only the difference tells what a run did.
+pub struct Before {
+    began: DateTime<Utc>,
+    events: RowTotals,
+}
+
+impl Before {
+    pub async fn run(context: &Context) -> anyhow::Result<Self> {
+        Ok(Before { began: Utc::now(), events: events_of(context).await? })
+    }
+}
+
+/// Events that were ever counted.
+async fn events_of(context: &Context) -> anyhow::Result<RowTotals> {
+    let mut events = RowTotals::default();
+    for feed in context.pipeline.feeds.iter().filter(|feed| feed.stream.is_some()) {
+        let records = match context.stations.warehouse.streams(&feed.name).await {
+            Err(WarehouseError::NotMigrated { .. }) => return Ok(RowTotals::default()),
+            records => records?,
+        };
+        for record in records {
+            events.read += record.events_read as i64;
+            events.rejected += record.events_rejected as i64;
+        }
+    }
+    Ok(events)
+}
+
+/// Adds up what happened since, from storage and the ledger: what a killed handler did counts too.
+pub async fn totals(context: &Context, before: Before, took: Duration) -> anyhow::Result<Totals> {
+    let Before { began, events: events_before } = before;
+    let events = events_of(context).await?;
     let containers = &context.stations.containers;
     let mut files =
         FileTotals { dead_lettered: dead_letters::count(&containers.state).await?, ..FileTotals::default() };
-    let mut rows = RowTotals::default();
+    let mut rows =
+        RowTotals { read: events.read - events_before.read, rejected: events.rejected - events_before.rejected };
     for feed in &context.pipeline.feeds {
         let mut landed = containers.landing.list(&format!("{}/", feed.name), None);
         while let Some(blob) = landed.try_next().await? {

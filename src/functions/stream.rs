@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use thiserror::Error;
-use tracing::error;
+use tracing::{error, info};
 
 use crate::clock::Clock;
 use crate::counting::events::EventCounter;
@@ -186,8 +186,26 @@ pub async fn stream(mut batch: StreamBatch, at: &StreamStations<'_>) -> Result<S
     }
     report.dropped = delivered - from_batch;
     aftermath::finish(&cursor, &report, at).await?;
+    tell(&cursor, &report);
     complain(&cursor.unit, &report, at);
     Ok(report)
+}
+
+fn tell(cursor: &Cursor, report: &StreamReport) {
+    if report.counted == 0 {
+        return;
+    }
+    let StreamUnit { feed, hub, partition, .. } = &cursor.unit;
+    let repaired = match report.repaired {
+        0 => String::new(),
+        repaired => format!(", {repaired} of them passed over before"),
+    };
+    info!(
+        "feed `{feed}`, hub `{hub}`, partition {partition}: {} events counted{repaired}, {} rejected; next is {}",
+        report.counted,
+        report.rejected,
+        cursor.next()
+    );
 }
 
 /// More bad events than the feed allows are an error for people, and never stop a stream.

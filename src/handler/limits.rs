@@ -24,3 +24,7 @@ pub const ADDRESS_BODY: BodyLimits =
 
 /// A batch of 100 messages of 64 KiB in base64, with their metadata, is below 16 MiB.
 pub const BATCH_BODY: BodyLimits = BodyLimits { string_bytes: None, kept_bytes: 32 << 20, read_bytes: 32 << 20 };
+
+/// 100 events, `maxEventBatchSize` of host.json, of 1 MiB each, the most that Event Hubs takes, are 134 MiB in base64. A
+/// batch that is refused would come again for ever.
+pub const STREAM_BODY: BodyLimits = BodyLimits { string_bytes: None, kept_bytes: 160 << 20, read_bytes: 160 << 20 };

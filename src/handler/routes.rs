@@ -11,8 +11,9 @@ use tracing::error;
 
 use super::answer::{HttpAnswer, InvocationAnswer};
 use super::envelope::Invocation;
-use super::limits::{ADDRESS_BODY, BATCH_BODY, Limits, SMALL_BODY};
+use super::limits::{ADDRESS_BODY, BATCH_BODY, Limits, SMALL_BODY, STREAM_BODY};
 use super::{ForwardedRequest, Functions};
+use crate::app::{EVENTS_BINDING, STREAM_PREFIX};
 use crate::clock::Clock;
 use crate::functions::announce::{AnnounceStations, Announced, announce};
 use crate::functions::load::{LoadStations, load_batch};
@@ -26,9 +27,6 @@ use crate::stations::Disposition;
 use crate::stations::hub::{HubEvent, HubReader, HubSender};
 use crate::stations::share::Share;
 use crate::telemetry::chain;
-
-/// The function of a streamed feed is named after it: `stream_events`.
-const STREAM_PREFIX: &str = "stream_";
 
 /// Everything that the functions work with.
 pub struct Routes {
@@ -56,6 +54,8 @@ impl Functions for Routes {
             "announce" => limits(ADDRESS_BODY, 8),
             "load" => limits(BATCH_BODY, 4),
             "status" => limits(SMALL_BODY, 2),
+            // A function for each streamed feed, and for each of its partitions an invocation at a time.
+            function if function.starts_with(STREAM_PREFIX) => limits(STREAM_BODY, 32),
             _ => None,
         }
     }
@@ -127,7 +127,7 @@ impl Routes {
     }
 
     async fn load(&self, invocation: &Invocation) -> InvocationAnswer {
-        let messages = match invocation.events("events") {
+        let messages = match invocation.events(EVENTS_BINDING) {
             Ok(messages) => messages,
             Err(fault) => return InvocationAnswer::failed(fault.to_string()),
         };
@@ -143,7 +143,7 @@ impl Routes {
             let reason = "pipeline.toml has no [feed.stream] for it: `millrace check` says what fits together";
             return InvocationAnswer::failed(format!("function `{}` cannot run: {reason}", invocation.function));
         };
-        let batch = match invocation.event_batch("events") {
+        let batch = match invocation.event_batch(EVENTS_BINDING) {
             Ok(batch) => batch,
             Err(fault) => return InvocationAnswer::failed(fault.to_string()),
         };

@@ -1,7 +1,7 @@
 //! `[feed.stream]`: the hub that brings a feed's rows as raw JSON events.
 
 use super::faults::did_you_mean;
-use super::section::{Found, Keys, Section};
+use super::section::{Keys, Section};
 use super::{StreamSource, StreamStart};
 
 const STREAM_KEYS: Keys = &["hub", "consumer_group", "repair_group", "start"];
@@ -54,22 +54,21 @@ fn hub<'a>(section: &Section<'a>) -> Option<&'a str> {
         section.fault(written.line, problem, format!("name the hub to which the events are sent: `{HUB_EXAMPLE}`"));
         return None;
     }
+    if written.value.contains(['/', ';', '=', '%']) {
+        // A connection string holds a key.
+        section.fault(
+            written.line,
+            "`hub` is the hub's own name, and not an address, a connection string or a setting (not shown here)",
+            format!("write `{HUB_EXAMPLE}`; where the hub is, the setting EventHubConnection says"),
+        );
+        return None;
+    }
     if let Some(fault) = fault_of_name(written.value, LONGEST_HUB) {
         let problem = format!("`hub` is `{}`, and {fault}", written.value);
-        section.fault(written.line, problem, hub_remedy(written));
+        section.fault(written.line, problem, format!("write the hub's name as Azure has it: `{HUB_EXAMPLE}`"));
         return None;
     }
     Some(written.value)
-}
-
-/// People write the address of the namespace, or a setting, where the hub's own name belongs.
-fn hub_remedy(written: Found<&str>) -> String {
-    if written.value.contains("://") || written.value.contains(['%', ';', '=']) {
-        let remedy =
-            "write the hub's own name alone, such as `events`: its namespace is the setting EventHubConnection";
-        return remedy.to_owned();
-    }
-    format!("write the hub's name as Azure has it: `{HUB_EXAMPLE}`")
 }
 
 fn group<'a>(section: &Section<'a>, key: &str, default: &'static str) -> &'a str {
@@ -125,7 +124,7 @@ fn fault_of_name(name: &str, longest: usize) -> Option<String> {
     let ends = [name.bytes().next(), name.bytes().last()];
     if name.len() > longest {
         Some(format!("Azure takes at most {longest} characters"))
-    } else if name.is_empty() || !name.as_bytes().iter().all(|byte| is_plain(byte)) {
+    } else if name.is_empty() || !name.as_bytes().iter().all(is_plain) {
         Some("Azure takes letters, digits, `.`, `-` and `_`".to_owned())
     } else if !ends.iter().flatten().all(u8::is_ascii_alphanumeric) {
         Some("Azure wants a letter or a digit at both ends".to_owned())

@@ -68,3 +68,58 @@ fn what_a_file_is_not_is_said_and_not_parsed() {
     let letters = text(&place.command(&["dead-letters"]).stdout);
     assert!(letters.contains("the file is compressed with gzip, but its name does not end in .gz"), "{letters}");
 }
+
+/// A new app, whose pipeline.toml streams its feed as its comment shows.
+fn app_with_a_stream() -> Place {
+    let place = Place::new();
+    let app = place.path().join("app");
+    let made = crate::support::millrace().arg("init").arg(&app).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let path = app.join("pipeline.toml");
+    let declared = fs::read_to_string(&path).unwrap();
+    fs::write(path, declared.replace("# [feed.stream]\n# hub", "[feed.stream]\nhub")).unwrap();
+    place
+}
+
+/// In the app's folder: whether it succeeds, and what it says to stdout and stderr.
+fn in_app(place: &Place, arguments: &[&str]) -> (bool, String, String) {
+    let output = crate::support::millrace().current_dir(place.path().join("app")).args(arguments).output().unwrap();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_stream_without_its_function_stops_dev_and_check_mends_it() {
+    let place = app_with_a_stream();
+    let fault = "stream_orders/function.json is missing: pipeline.toml streams feed `orders`; run `millrace check --write-functions`\n";
+    let (succeeds, _, complaint) = in_app(&place, &["dev", "--once"]);
+    assert!(!succeeds && complaint.starts_with("millrace: the app in . is not what "), "{complaint}");
+    assert!(complaint.ends_with(&format!("/app/pipeline.toml asks for\n{fault}")), "{complaint}");
+    let (succeeds, said, _) = in_app(&place, &["check"]);
+    assert!(!succeeds && said.contains(fault), "{said}");
+
+    let (succeeds, said, complaint) = in_app(&place, &["check", "--write-functions"]);
+    assert!(succeeds, "{said}{complaint}");
+    let expected = "wrote ./functions/stream_orders/function.json\npipeline.toml: 1 feed, 1 summary\nsettings and functions agree\n";
+    assert_eq!(said, expected);
+    let (succeeds, said, complaint) = in_app(&place, &["dev", "--once", "--port", "0"]);
+    assert!(succeeds, "{said}{complaint}");
+}
+
+#[test]
+fn a_pipeline_alone_is_given_the_functions_that_it_asks_for() {
+    let place = app_with_a_stream();
+    let path = place.path().join("app/pipeline.toml");
+    let other = place.path().join("other.toml");
+    fs::rename(path, &other).unwrap();
+    let arguments = ["dev", "--once", "--port", "0", "--pipeline", other.to_str().unwrap()];
+    let (succeeds, said, complaint) = in_app(&place, &arguments);
+    assert!(succeeds, "{said}{complaint}");
+    let made = place.path().join("app/.millrace/app/functions");
+    assert!(made.join("stream_orders/function.json").is_file());
+
+    let declared = fs::read_to_string(&other).unwrap();
+    fs::write(&other, declared.replace("[feed.stream]\nhub", "# [feed.stream]\n# hub")).unwrap();
+    let (succeeds, said, complaint) = in_app(&place, &arguments);
+    assert!(succeeds, "{said}{complaint}");
+    assert!(!made.join("stream_orders").exists());
+}

@@ -10,8 +10,12 @@ pub mod model;
 pub mod recounts;
 pub mod retractions;
 mod sqlite;
+mod sqlite_streams;
 mod sqlite_tampering;
+pub mod stream_migrations;
+pub mod stream_races;
 pub mod stream_stage;
+pub mod stream_values;
 pub mod streams;
 pub mod values;
 
@@ -107,6 +111,29 @@ mod on_sqlite {
             a_load_of_a_gap_alone_keeps_the_time_of_the_last_event,
             a_load_that_does_not_move_the_ledger_on_is_refused,
             the_ledger_says_since_when_a_summary_counts,
+        }
+        stream_values {
+            batches_merge_as_their_aggregates_say,
+            what_a_unit_counted_is_right_after_a_file_made_it_be_counted_anew,
+            keys_that_differ_in_case_or_trailing_characters_stay_apart,
+            a_table_of_keys_alone_has_each_once,
+            a_sum_that_does_not_fit_is_refused_and_changes_nothing,
+            a_row_that_breaks_the_contract_is_refused,
+            sums_of_floats_that_cancel_out_are_right,
+            summaries_that_share_a_table_accumulate_apart_and_add_up,
+        }
+        stream_migrations {
+            a_changed_summary_counts_on_from_where_it_changed,
+            a_summary_that_comes_back_has_a_second_entry,
+            a_summary_that_never_counted_a_number_leaves_no_entry,
+            a_summary_that_is_taken_out_leaves_what_streams_counted,
+            a_recreated_table_counts_streams_from_then_on,
+            a_recreated_table_of_files_and_streams_tells_of_both,
+            a_table_lost_to_another_feed_is_kept_aside_too,
+            a_sum_of_streams_alone_that_does_not_fit_is_refused,
+        }
+        stream_races {
+            a_caller_that_goes_away_leaves_a_batch_wholly_or_not_at_all,
         }
         model {
             random_histories_equal_the_merge_of_their_parts,

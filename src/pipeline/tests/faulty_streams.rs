@@ -44,7 +44,11 @@ fn a_stream_needs_a_hub_that_azure_takes() {
         ),
         (
             r#"hub = "%EventsHub%""#,
-            "pipeline.toml:12: feed `flights`, stream: `hub` is `%EventsHub%`, and Azure takes letters, digits, `.`, `-` and `_`; write the hub's own name alone, such as `events`: its namespace is the setting EventHubConnection",
+            r#"pipeline.toml:12: feed `flights`, stream: `hub` is the hub's own name, and not an address, a connection string or a setting (not shown here); write `hub = "events"`; where the hub is, the setting EventHubConnection says"#,
+        ),
+        (
+            r#"hub = "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKey=hunter2;EntityPath=events""#,
+            r#"pipeline.toml:12: feed `flights`, stream: `hub` is the hub's own name, and not an address, a connection string or a setting (not shown here); write `hub = "events"`; where the hub is, the setting EventHubConnection says"#,
         ),
         (
             r#"hub = "events"
@@ -68,6 +72,8 @@ start = "now""#,
         ),
     ];
     check_cases(&cases, faults_of_stream);
+    let own = format!("hub = \"{}\"", crate::records::landed::FILES_HUB);
+    assert!(faults_of_stream(&own).contains("millrace says to itself"));
     let long = format!("hub = \"{}\"", "e".repeat(257));
     assert!(faults_of_stream(&long).contains("Azure takes at most 256 characters"));
     let longest = format!("hub = \"{}\"", "e".repeat(256));

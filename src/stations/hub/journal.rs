@@ -188,14 +188,25 @@ impl JournalHub {
             return Ok(hub);
         }
         check_hub_name(name)?;
-        let incarnation = Incarnation::open_or_make(&self.root, name, partitions, self.clock.now())?;
-        let opened = Arc::new(Hub::open(name.to_owned(), &self.root.join(name), incarnation)?);
+        let opened = Arc::new(self.open_files(name, partitions)?);
         let mut hubs = self.known_hubs();
         let known = hubs.entry(name.to_owned()).or_insert_with(|| opened.clone());
         if !known.incarnation.is_same(&opened.incarnation) {
             *known = opened;
         }
         Ok(known.clone())
+    }
+
+    fn open_files(&self, name: &str, partitions: u32) -> Result<Hub, JournalError> {
+        let mut tried = 1;
+        loop {
+            let incarnation = Incarnation::open_or_make(&self.root, name, partitions, self.clock.now())?;
+            let incarnation = Arc::new(incarnation);
+            match Hub::open(name.to_owned(), &self.root.join(name), incarnation.clone()) {
+                Err(_) if tried < INCARNATIONS_TRIED && !incarnation.is_current()? => tried += 1,
+                opened => return opened,
+            }
+        }
     }
 
     fn known_hubs(&self) -> MutexGuard<'_, HashMap<String, Arc<Hub>>> {
@@ -255,8 +266,7 @@ struct Hub {
 }
 
 impl Hub {
-    fn open(name: String, directory: &Path, incarnation: Incarnation) -> Result<Self, JournalError> {
-        let incarnation = Arc::new(incarnation);
+    fn open(name: String, directory: &Path, incarnation: Arc<Incarnation>) -> Result<Self, JournalError> {
         let mut lanes = Vec::new();
         for partition in 0..incarnation.description.partitions {
             let files = PartitionFiles::in_directory(directory, partition);

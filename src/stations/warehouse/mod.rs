@@ -97,9 +97,10 @@ pub trait Warehouse: Send + Sync {
     /// longer has, to have counted until the number before it.
     ///
     /// # Errors
-    /// After any error the load counts wholly or not at all, and only the ledger says which: a commit may succeed although
-    /// its answer is lost. Whoever looks again counts nothing twice. Whoever wrote a quarantine file for the load must
-    /// keep it as long as [`Warehouse::stream_quarantine`] might name it.
+    /// `Data`: nothing of the load counts. After any other error it counts wholly or not at all, and only the ledger says
+    /// which, as a commit may succeed although its answer is lost; whoever looks again counts nothing twice. A file of bad
+    /// events that was written for the load is nobody's after `Data` and `Moved`; after another error it must stay as long
+    /// as [`Warehouse::stream_quarantine`] may name it.
     async fn commit_stream(&self, load: &StreamLoad) -> Result<StreamOutcome, WarehouseError>;
 
     /// The gaps of a feed's streams, the newest first, at most `limit`.

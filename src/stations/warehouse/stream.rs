@@ -177,6 +177,13 @@ impl StreamLoad {
                 self.unit.name()
             ));
         }
+        let mut gaps: Vec<&StreamGap> = self.gaps.iter().collect();
+        gaps.sort_by_key(|gap| gap.first);
+        let mut neighbours = gaps.iter().zip(gaps.iter().skip(1));
+        if let Some((one, other)) = neighbours.find(|(one, other)| one.last >= other.first) {
+            let (from, to) = (other.first, one.last);
+            return refuse(format!("a load of `{}` has {from} to {to} in two gaps", self.unit.name()));
+        }
         if let Some(bad) = self.quarantine.as_ref().filter(|bad| !within(bad.first, bad.last)) {
             let (from, to) = (bad.first, bad.last);
             return refuse(format!(
@@ -218,4 +225,100 @@ pub fn settled_by_ledger(
     }
     let is_expected = ledger.map(StreamRecord::next) == load.expected_next;
     Ok(if is_expected { None } else { Some(StreamOutcome::Moved) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit() -> StreamUnit {
+        StreamUnit {
+            feed: FeedName::new("clicks").unwrap(),
+            namespace: "journal".to_owned(),
+            hub: "clicks".to_owned(),
+            incarnation: DateTime::UNIX_EPOCH,
+            partition: "0".to_owned(),
+        }
+    }
+
+    fn record(applied: Option<u64>, generation: i64) -> StreamRecord {
+        StreamRecord {
+            unit: unit(),
+            begins: 3,
+            applied,
+            applied_enqueued_at: None,
+            generation,
+            events_read: 0,
+            events_rejected: 0,
+            committed_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn load(expected_next: Option<u64>, generation: i64) -> StreamLoad {
+        StreamLoad {
+            unit: unit(),
+            generation,
+            expected_next,
+            begins: 3,
+            applied: Some(99),
+            applied_enqueued_at: None,
+            events_read: 0,
+            events_rejected: 0,
+            quarantine: None,
+            parts: Vec::new(),
+            gaps: Vec::new(),
+            committed_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_load_counts_only_where_the_ledger_is_as_it_expects() {
+        let moved = Some(StreamOutcome::Moved);
+        let cases = [
+            (None, None, None),
+            (None, Some(3), moved.clone()),
+            (Some(record(None, 1)), None, moved.clone()),
+            (Some(record(None, 1)), Some(3), None),
+            (Some(record(Some(7), 1)), Some(8), None),
+            (Some(record(Some(7), 1)), Some(7), moved.clone()),
+            (Some(record(Some(7), 1)), Some(9), moved.clone()),
+            (Some(record(Some(7), 1)), None, moved),
+        ];
+        for (ledger, expected_next, settled) in cases {
+            let said = settled_by_ledger(ledger.as_ref(), &load(expected_next, 1)).unwrap();
+            assert_eq!(said, settled, "{ledger:?} {expected_next:?}");
+        }
+    }
+
+    #[test]
+    fn a_newer_generation_in_the_ledger_refuses_an_older_handler_wherever_the_ledger_is() {
+        for expected_next in [None, Some(8), Some(9)] {
+            let refused = settled_by_ledger(Some(&record(Some(7), 2)), &load(expected_next, 1));
+            assert!(matches!(refused, Err(WarehouseError::OlderGeneration { committed: 2, ours: 1, .. })));
+        }
+        assert_eq!(settled_by_ledger(Some(&record(Some(7), 1)), &load(Some(8), 2)).unwrap(), None);
+    }
+
+    #[test]
+    fn units_that_differ_have_other_ids_and_other_names() {
+        let mut others = vec![unit()];
+        let mut other = |change: fn(&mut StreamUnit)| {
+            let mut changed = unit();
+            change(&mut changed);
+            others.push(changed);
+        };
+        other(|unit| unit.namespace = "journal/clicks".to_owned());
+        other(|unit| unit.hub = "clicks/0".to_owned());
+        other(|unit| unit.hub = "clicks%2F0".to_owned());
+        other(|unit| unit.partition = "00".to_owned());
+        other(|unit| unit.incarnation += chrono::Duration::microseconds(1));
+        let mut names: Vec<String> = others.iter().map(StreamUnit::name).collect();
+        let mut ids: Vec<String> = others.iter().map(|unit| unit.id().to_string()).collect();
+        for list in [&mut names, &mut ids] {
+            list.sort();
+            list.dedup();
+            assert_eq!(list.len(), others.len());
+        }
+        assert_eq!(unit().name(), "stream:journal/clicks/1970-01-01T00:00:00.000000Z/0");
+    }
 }

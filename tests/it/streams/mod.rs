@@ -6,6 +6,7 @@ mod faulty_events;
 mod gaps;
 mod replays;
 mod storm;
+mod through_the_host;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

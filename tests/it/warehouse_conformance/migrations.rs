@@ -25,6 +25,12 @@ pub async fn before_migrate_every_call_says_so(warehouse: &dyn Warehouse) {
         warehouse.units(&feed, None, 1).await.unwrap_err(),
         warehouse.summary(&stage.plans[0]).await.unwrap_err(),
         stage.commit(&stage.load("1.csv", "a", vec![vec![]])).await.unwrap_err(),
+        warehouse.stream(&stage.partition("0")).await.unwrap_err(),
+        warehouse.streams(&feed).await.unwrap_err(),
+        stage.commit_stream(&stage.events(&stage.partition("0"), None, 0, vec![vec![]])).await.unwrap_err(),
+        warehouse.stream_gaps(&feed, 1).await.unwrap_err(),
+        warehouse.stream_summaries(&stage.partition("0")).await.unwrap_err(),
+        warehouse.stream_quarantine(&feed, None, 1).await.unwrap_err(),
     ];
     for answer in answers {
         assert_eq!(answer.disposition(), Disposition::Retry);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
-use millrace::stations::warehouse::{Outcome, Remedy, Warehouse};
+use millrace::stations::warehouse::{Outcome, Remedy, StreamOutcome, Warehouse};
 use millrace_frames::part::{Row, Value};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::fixture::{Stage, day, days, unique};
 
-const HISTORIES: usize = 24;
+const HISTORIES: usize = 32;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -26,6 +26,10 @@ enum Step {
     Retract { file: usize },
     /// Lets a retracted file count again.
     Restore { file: usize },
+    /// Counts the next events of a stream.
+    Stream { partition: usize, events: u64, parts: [Vec<Row>; 3] },
+    /// Counts them as somebody does who looked into the ledger so many events ago, or too far ahead.
+    StaleStream { partition: usize, behind: u64, parts: [Vec<Row>; 3] },
     /// Changes the feed's meaning; its units keep their parts until they are replaced.
     Migrate,
 }
@@ -38,6 +42,8 @@ struct Model {
     counted: BTreeMap<usize, (usize, i64, [Vec<Row>; 3])>,
     /// Files whose version in `counted` is retracted: it has no parts there.
     retracted: BTreeSet<usize>,
+    /// The number that is due next, and all that was counted until then.
+    streams: BTreeMap<usize, (u64, [Vec<Row>; 3])>,
 }
 
 impl Model {
@@ -74,11 +80,20 @@ impl Model {
         }
     }
 
+    fn stream(&mut self, partition: usize, events: u64, parts: &[Vec<Row>; 3]) {
+        let (next, counted) = self.streams.entry(partition).or_default();
+        *next += events;
+        for (counted, new) in counted.iter_mut().zip(parts) {
+            counted.extend_from_slice(new);
+        }
+    }
+
     /// The merge of the parts that count into a table.
     fn summary(&self, parts_of_table: &[usize]) -> Vec<Row> {
         let mut merged: BTreeMap<(i32, String), Row> = BTreeMap::new();
-        let rows = self.counted.values().flat_map(|(_, _, parts)| parts_of_table.iter().flat_map(|part| &parts[*part]));
-        for row in rows {
+        let of_files = self.counted.values().map(|(_, _, parts)| parts);
+        let units = of_files.chain(self.streams.values().map(|(_, parts)| parts));
+        for row in units.flat_map(|parts| parts_of_table.iter().flat_map(|part| &parts[*part])) {
             let [Value::Date(days), Value::Text(carrier), ..] = row.as_slice() else { unreachable!("a row of days") };
             let total = merged.entry((*days, carrier.clone()));
             total.and_modify(|total| add(total, row)).or_insert_with(|| row.clone());
@@ -122,12 +137,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => counted().prop_map(|(file, version, parts)| Step::Count { file, version, parts }),
         2 => counted().prop_map(|(file, version, parts)| Step::Stale { file, version, parts }),
+        4 => (0..2_usize, 1..5_u64, [rows(), rows(), rows()])
+            .prop_map(|(partition, events, parts)| Step::Stream { partition, events, parts }),
+        1 => (0..2_usize, 0..5_u64, [rows(), rows(), rows()])
+            .prop_map(|(partition, behind, parts)| Step::StaleStream { partition, behind, parts }),
         1 => (0..3_usize).prop_map(|file| Step::Delete { file }),
         2 => (0..3_usize).prop_map(|file| Step::Retract { file }),
         1 => (0..3_usize).prop_map(|file| Step::Restore { file }),
         1 => Just(Step::Migrate),
     ];
-    prop::collection::vec(step, 1..16)
+    prop::collection::vec(step, 1..20)
 }
 
 /// The seed is fixed: a failure is the same everywhere, and the history is in the message.
@@ -170,6 +189,28 @@ async fn follow(warehouse: &dyn Warehouse, history: &[Step]) {
             Step::Restore { file } => {
                 model.restore(*file);
                 stage.warehouse.restore(&stage.unit(&file.to_string()), DateTime::UNIX_EPOCH).await.unwrap();
+            }
+            Step::Stream { partition, events, parts } => {
+                let unit = stage.partition(&partition.to_string());
+                let next = model.streams.get(partition).map(|(next, _)| *next);
+                stage.add_parts(&unit, next.unwrap_or(0) + events - 1, parts.to_vec()).await;
+                model.stream(*partition, *events, parts);
+                assert_eq!(stage.recorded_stream(&unit).await.unwrap().next(), model.streams[partition].0);
+            }
+            Step::StaleStream { partition, behind, parts } => {
+                let next = model.streams.get(partition).map(|(next, _)| *next);
+                // 0 is a first load, which is stale as soon as there was one, and 1 is too far ahead.
+                let stale = match (behind, next) {
+                    (0, None) => Some(0),
+                    (0, Some(_)) => None,
+                    (1, next) => Some(next.unwrap_or(0) + 1),
+                    (behind, next) => Some(next.unwrap_or(1).saturating_sub(*behind)),
+                };
+                if stale != next {
+                    let unit = stage.partition(&partition.to_string());
+                    let load = stage.events(&unit, stale, stale.unwrap_or(0) + 9, parts.to_vec());
+                    assert_eq!(stage.commit_stream(&load).await.unwrap(), StreamOutcome::Moved, "{}", context());
+                }
             }
             Step::Migrate => stage.migrate(&format!("at step {position}")).await,
         }

@@ -23,7 +23,7 @@ pub fn file(folder: &TempDir) -> std::path::PathBuf {
     folder.path().join("warehouse.db")
 }
 
-fn texts(path: &Path, sql: &str) -> Vec<String> {
+pub fn texts(path: &Path, sql: &str) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
     let mut statement = connection.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();

@@ -2,11 +2,24 @@
 
 use chrono::{DateTime, Utc};
 use millrace::stations::warehouse::{
-    StreamGap, StreamLoad, StreamOutcome, StreamRecord, StreamUnit, SummaryPart, WarehouseError,
+    StreamGap, StreamLoad, StreamOutcome, StreamRecord, StreamUnit, SummaryPart, Warehouse, WarehouseError,
 };
 use millrace_frames::part::Row;
 
 use super::fixture::{Stage, time};
+
+impl<'a> Stage<'a> {
+    /// The same feed in the hands of another warehouse on the same database.
+    pub fn on(&self, warehouse: &'a dyn Warehouse) -> Stage<'a> {
+        Stage {
+            warehouse,
+            landing: Default::default(),
+            feed: self.feed.clone(),
+            plans: self.plans.clone(),
+            generation: self.generation,
+        }
+    }
+}
 
 impl Stage<'_> {
     /// A partition of the hub's first incarnation.

@@ -283,9 +283,20 @@ pub async fn a_load_that_does_not_move_the_ledger_on_is_refused(warehouse: &dyn 
     gap_before.gaps = vec![gap(4, 5)];
     let mut gap_behind = load();
     gap_behind.gaps = vec![gap(5, 6)];
+    let mut one_number_in_two_gaps = stage.events(&unit, Some(5), 9, rows());
+    one_number_in_two_gaps.gaps = vec![gap(7, 9), gap(5, 7)];
     let mut bad_behind = load();
     bad_behind.quarantine = Some(QuarantinedEvents { name: "x".to_owned(), first: 5, last: 6, events: 1 });
-    let loads = [backwards, nowhere, counts_nothing_of_something, beyond_any_hub, gap_before, gap_behind, bad_behind];
+    let loads = [
+        backwards,
+        nowhere,
+        counts_nothing_of_something,
+        beyond_any_hub,
+        gap_before,
+        gap_behind,
+        one_number_in_two_gaps,
+        bad_behind,
+    ];
     for load in loads {
         let refused = stage.commit_stream(&load).await.unwrap_err();
         assert!(matches!(refused, WarehouseError::Data { .. }), "{load:?}: {refused}");

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::JournalError;
+use super::partition::PartitionFiles;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +44,7 @@ impl Incarnation {
         let memory = Memory::locked(root, hub)?;
         if let Some(found) = Incarnation::read(&directory)? {
             memory.keep_at_least(found.description.created_on)?;
+            found.make_missing_partitions(&directory)?;
             return Ok(found);
         }
         fs::create_dir_all(&directory).map_err(failed(&directory))?;
@@ -57,7 +59,17 @@ impl Incarnation {
         let text = serde_json::to_vec(&description).expect("two plain fields can be written as JSON");
         let path = directory.join("hub.json");
         write_whole(&path, &text)?;
-        Ok(Incarnation { path, text, description })
+        let made = Incarnation { path, text, description };
+        made.make_missing_partitions(&directory)?;
+        Ok(made)
+    }
+
+    /// Under the lock, and nowhere else: who still holds a deleted hub open must not lay files into the next one.
+    fn make_missing_partitions(&self, directory: &Path) -> Result<(), JournalError> {
+        for partition in 0..self.description.partitions {
+            PartitionFiles::in_directory(directory, partition).make_where_missing()?;
+        }
+        Ok(())
     }
 
     /// `None` where no hub is.
@@ -94,10 +106,24 @@ pub(super) fn delete(root: &Path, hub: &str) -> Result<(), JournalError> {
     }
     let doomed = root.join(HUBS).join(format!("{hub}.deleted-{}", Uuid::new_v4().simple()));
     match fs::rename(&directory, &doomed) {
-        Ok(()) => fs::remove_dir_all(&doomed).map_err(failed(&doomed)),
+        Ok(()) => remove(&doomed),
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(JournalError::File { path: directory, source }),
     }
+}
+
+/// Whoever was opening a file in there may finish doing so, and the directory is not empty then.
+fn remove(doomed: &Path) -> Result<(), JournalError> {
+    const ATTEMPTS: usize = 5;
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        outcome = fs::remove_dir_all(doomed);
+        match &outcome {
+            Err(failure) if failure.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            _ => break,
+        }
+    }
+    outcome.map_err(failed(doomed))
 }
 
 /// No hub's name begins with a point.

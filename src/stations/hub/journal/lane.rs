@@ -61,6 +61,13 @@ impl Lane {
         if !self.incarnation.is_current()? {
             return Err(JournalError::Recreated);
         }
+        match self.append(writer, records) {
+            Err(_) if !self.incarnation.is_current()? => Err(JournalError::Recreated),
+            outcome => outcome,
+        }
+    }
+
+    fn append(&self, writer: &mut Option<PartitionWriter>, records: &[NewRecord]) -> Result<(), JournalError> {
         if writer.is_none() {
             *writer = Some(self.files.open_writer()?);
         }

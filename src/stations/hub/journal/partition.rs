@@ -141,10 +141,19 @@ impl PartitionFiles {
         })
     }
 
-    /// Opens the partition for appending, creates it where it is missing, and repairs what a crash has left.
+    pub(super) fn make_where_missing(&self) -> Result<(), JournalError> {
+        let made = OpenOptions::new().append(true).create(true).open(&self.events);
+        // The file's name must survive a power cut as its records do.
+        let directory = self.events.parent().expect("a partition is in its hub's directory");
+        let made = made.and_then(|_| File::open(directory)).and_then(|directory| directory.sync_all());
+        made.map_err(|source| self.events_failed(source))
+    }
+
+    /// Opens the partition for appending, and repairs what a crash has left.
     pub(super) fn open_writer(&self) -> Result<PartitionWriter, JournalError> {
-        let events = open_for_append(&self.events).map_err(|source| self.events_failed(source))?;
-        let index = open_for_append(&self.index).map_err(|source| self.index_failed(source))?;
+        let for_append = || OpenOptions::new().read(true).append(true).clone();
+        let events = for_append().open(&self.events).map_err(|source| self.events_failed(source))?;
+        let index = for_append().create(true).open(&self.index).map_err(|source| self.index_failed(source))?;
         let mut writer = PartitionWriter { files: self.clone(), events, index };
         writer.locked(|writer| {
             writer.drop_index_that_does_not_fit()?;
@@ -258,15 +267,6 @@ impl PartitionWriter {
         };
         if fits { Ok(()) } else { self.index.set_len(0).map_err(|source| self.files.index_failed(source)) }
     }
-}
-
-fn open_for_append(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    if let Some(directory) = path.parent() {
-        // The file's name must survive a power cut as its records do.
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(file)
 }
 
 fn entries(index: &File) -> io::Result<u64> {

@@ -2,7 +2,10 @@ use std::fs;
 use std::io::Write;
 
 use super::*;
-use crate::stations::hub::{HubError, HubSender};
+use crate::stations::hub::{HubError, HubReader, HubSender};
+
+mod gone;
+mod made_anew;
 
 fn hub_in(directory: &tempfile::TempDir) -> JournalHub {
     JournalHub::new(directory.path(), Clock::set_to(DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap()))

@@ -85,14 +85,14 @@ impl SqliteWarehouse {
 
 /// Something to do on the blocking thread. Each way there and back costs more than what it does for a small file, so
 /// pieces go together.
-pub(super) type Piece = Box<dyn FnOnce(&mut Connection) -> Result<(), WarehouseError> + Send>;
+pub type Piece = Box<dyn FnOnce(&mut Connection) -> Result<(), WarehouseError> + Send>;
 
-pub(super) fn run_all(connection: &mut Connection, pieces: Vec<Piece>) -> Result<(), WarehouseError> {
+pub fn run_all(connection: &mut Connection, pieces: Vec<Piece>) -> Result<(), WarehouseError> {
     pieces.into_iter().try_for_each(|piece| piece(connection))
 }
 
 /// Puts a load's parts into temporary tables. Returns the pieces that are left to run.
-pub(super) async fn fill_temporary_tables(
+pub async fn fill_temporary_tables(
     lease: &mut Lease,
     feed: &FeedName,
     parts: &[SummaryPart],
@@ -126,6 +126,6 @@ async fn roll_back(mut lease: Lease, outcome: Outcome) -> Result<Attempt, Wareho
     Ok(Attempt::Settled(outcome))
 }
 
-pub(super) fn end_transaction(connection: &Connection, statement: &'static str) -> Result<(), WarehouseError> {
+pub fn end_transaction(connection: &Connection, statement: &'static str) -> Result<(), WarehouseError> {
     connection.execute_batch(statement).map_err(failed("ending the transaction"))
 }

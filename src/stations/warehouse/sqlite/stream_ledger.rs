@@ -123,15 +123,20 @@ pub fn insert_gaps(connection: &Connection, load: &StreamLoad) -> Result<(), War
 /// `Data`, where another commit made a file of this name valid.
 pub fn insert_quarantine(connection: &Connection, load: &StreamLoad) -> Result<(), WarehouseError> {
     let Some(file) = &load.quarantine else { return Ok(()) };
-    let (feed, unit_id) = (load.unit.feed.as_str(), load.unit.id());
-    let key = [feed, file.name.as_str()];
-    if query_one(connection, include_str!("sql/has_stream_quarantine.sql"), key, "looking for a file of bad events")? {
+    if has_quarantine(connection, &load.unit.feed, &file.name)? {
         let reason = format!("the file `{}` of bad events belongs to another commit: a fault of millrace", file.name);
         return Err(WarehouseError::Data { table: "millrace_stream_quarantine".to_owned(), reason });
     }
     let (first, last, events) = (stored(file.first)?, stored(file.last)?, stored(file.events)?);
-    let row = params![feed, file.name, unit_id.as_str(), first, last, events];
+    let unit_id = load.unit.id();
+    let row = params![load.unit.feed.as_str(), file.name, unit_id.as_str(), first, last, events];
     run(connection, include_str!("sql/insert_stream_quarantine.sql"), row)
+}
+
+/// Whether a commit made this file of bad events valid.
+pub fn has_quarantine(connection: &Connection, feed: &FeedName, name: &str) -> Result<bool, WarehouseError> {
+    let sql = include_str!("sql/has_stream_quarantine.sql");
+    query_one(connection, sql, [feed.as_str(), name], "looking for a file of bad events")
 }
 
 pub fn insert_summary(connection: &Connection, unit_id: &Sha256, summary: &SummarySince) -> Result<(), WarehouseError> {

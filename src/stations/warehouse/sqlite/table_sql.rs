@@ -209,12 +209,54 @@ pub fn fill(template: &str, placeholders: &[(&'static str, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ledger::UPGRADES;
     use super::*;
 
     #[test]
     fn a_value_is_not_searched_for_placeholders() {
         let placeholders = [("a", "{b}".to_owned()), ("b", "no".to_owned())];
         assert_eq!(fill("{a} {b} {c} {", &placeholders), "{b} no {c} {");
+    }
+
+    /// A batch of a stream is small, and comes every few seconds: its commit must not read a whole table of parts or sums.
+    #[test]
+    fn what_a_batch_adds_to_is_found_by_its_keys() {
+        let kind = |kind| move |name: &str| ShapeColumn { name: name.to_owned(), kind };
+        let shape = TableShape {
+            table: "days".to_owned(),
+            columns: vec![
+                kind(ColumnKind::Key(KeyType::Date))("day"),
+                kind(ColumnKind::Measure(MeasureType::Int64, Merge::Sum))("miles"),
+                kind(ColumnKind::Key(KeyType::Text { max_utf16: 8 }))("carrier"),
+            ],
+        };
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        for upgrade in UPGRADES {
+            connection.execute_batch(upgrade).unwrap();
+        }
+        let table = TableSql::new(shape);
+        connection.execute_batch(&table.create()).unwrap();
+        connection.execute_batch(&table.fill(include_str!("sql/create_incoming.sql"))).unwrap();
+        connection.execute_batch(&table.fill(include_str!("sql/create_touched.sql"))).unwrap();
+        let statements = [
+            table.accumulate_parts(),
+            table.write_summary(RowSource::Merge),
+            table.write_summary(RowSource::Recompute),
+            table.fill(include_str!("sql/delete_keys_without_parts.sql")),
+        ];
+        for sql in statements {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let unit_id = vec!["u"; statement.parameter_count()];
+            let rows = statement.query_map(rusqlite::params_from_iter(unit_id), |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = rows.collect::<Result<_, _>>().unwrap();
+            // What is scanned is the batch, or what came of it.
+            let scanned = plan.iter().filter_map(|step| step.strip_prefix("SCAN "));
+            let of_the_batch = ["touched", "source", "(subquery-", "temp.millrace_incoming_", "temp.millrace_touched_"];
+            for step in scanned {
+                assert!(of_the_batch.iter().any(|name| step.starts_with(name)), "{plan:#?}");
+            }
+            assert!(plan.iter().any(|step| step.starts_with("SEARCH")), "{plan:#?}");
+        }
     }
 
     #[test]
