@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod file_ranges;
+pub mod identity;
 pub mod names;
 pub mod secret;
 

@@ -1,5 +1,6 @@
 //! Where files and facts stand on their way. The data passes the stations in this order.
 
+pub mod azure_storage;
 pub mod containers;
 pub mod hub;
 pub mod sftp;

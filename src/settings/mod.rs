@@ -1,7 +1,15 @@
 //! The only reader of the environment: where the ends are, and which secrets open them.
 //!
 //! App settings in Azure, `Values` of local.settings.json on a developer's machine, the environment everywhere (which wins),
-//! and for commands the workspace that `millrace dev` left.
+//! and for commands the workspace that `millrace dev` left. Each end is parsed in a file of its own. (`azure_identity` below
+//! [`crate::identity`] reads what the platform sets for it: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.)
+
+mod connection;
+mod connection_string;
+mod hub;
+mod share;
+mod storage;
+mod warehouse;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use self::connection::Connection;
 use crate::pipeline::SecretReference;
 use crate::secret::Secret;
 use crate::stations::containers::StorageLocation;
@@ -36,6 +45,12 @@ pub const HOST_PROCESS: &str = "MILLRACE_HOST_PROCESS";
 /// For tests: `<fault point>=<marker file>`; the handler is killed there, once for each marker file.
 pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
 
+/// For the message about a missing end.
+const END: &str = "it says where an end of the pipeline is; see local.settings.json.embedded for values that run here";
+
+const EMBEDDED_ONLY: &str =
+    "this version has the embedded form of this end only (file:<directory>, sqlite:<file>); Azure's comes later";
+
 /// All settings by name.
 #[derive(Clone, Default)]
 pub struct Settings {
@@ -52,7 +67,7 @@ pub enum SettingsError {
     File { path: PathBuf, reason: String },
 }
 
-/// Where the embedded ends of [`Ends`] are; Azure's come with a later version.
+/// Where the four ends are.
 #[derive(Clone, Debug)]
 pub struct Ends {
     pub storage: StorageLocation,
@@ -109,10 +124,12 @@ impl Settings {
         Ok(Settings { values: local.values })
     }
 
-    /// Takes `values` where this has none of the name.
+    /// Takes `values` where this has none of the name, nor a connection `name__…`.
     pub fn or(mut self, values: impl IntoIterator<Item = (String, String)>) -> Self {
         for (name, value) in values {
-            self.values.entry(name).or_insert(value);
+            if self.properties_of(&name).next().is_none() {
+                self.values.entry(name).or_insert(value);
+            }
         }
         self
     }
@@ -133,39 +150,25 @@ impl Settings {
     pub fn secret(&self, reference: &SecretReference) -> Result<Secret, SettingsError> {
         let name = &reference.setting;
         let value = self.required(name, "pipeline.toml refers to it; set it to the secret itself")?;
-        if value.starts_with("@Microsoft.KeyVault(") {
-            return Err(SettingsError::Unusable {
-                name: name.clone(),
-                problem: "it holds a Key Vault reference that the platform did not resolve".to_owned(),
-                remedy: "give the app's identity the role Key Vault Secrets User on that vault, and check the \
-                         reference's status in the portal",
-            });
-        }
+        resolved(name, value)?;
         Ok(Secret::new(value.replace("\\n", "\n")))
     }
 
     /// The four ends.
     pub fn ends(&self) -> Result<Ends, SettingsError> {
-        Ok(Ends {
-            storage: StorageLocation::Directory(self.directory(LANDING_STORAGE, "file:")?),
-            share: self.directory(STAGING_SHARE, "file:")?,
-            hub: self.directory(EVENT_HUB_CONNECTION, "file:")?,
-            warehouse: self.directory(WAREHOUSE, "sqlite:")?,
-        })
+        Ok(Ends { storage: self.storage()?, share: self.share()?, hub: self.hub()?, warehouse: self.warehouse()? })
     }
 
-    fn directory(&self, name: &str, scheme: &'static str) -> Result<PathBuf, SettingsError> {
-        let value = self.required(
-            name,
-            "it says where an end of the pipeline is; see local.settings.json.embedded for values that run here",
-        )?;
-        match value.strip_prefix(scheme) {
-            Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
-            _ => Err(SettingsError::Unusable {
-                name: name.to_owned(),
-                problem: format!("it does not begin with `{scheme}`"),
-                remedy: "this version has the embedded ends only (file:<directory>, sqlite:<file>); Azure's come later",
-            }),
+    /// The path of an end that has only its embedded form yet.
+    fn embedded_path(&self, name: &str, scheme: &'static str) -> Result<PathBuf, SettingsError> {
+        match self.connection(name, END)? {
+            Connection::Text(connection) => match connection.embedded(scheme) {
+                Some(path) => Ok(PathBuf::from(path)),
+                None => Err(connection.unusable(format!("it does not begin with `{scheme}`"), EMBEDDED_ONLY)),
+            },
+            Connection::Properties(properties) => {
+                Err(properties.unusable(format!("it is there as `{name}__…` only"), EMBEDDED_ONLY))
+            }
         }
     }
 
@@ -194,11 +197,24 @@ impl Settings {
     }
 }
 
+/// Refuses a reference that the platform should have replaced by what it points to.
+fn resolved(name: &str, value: &str) -> Result<(), SettingsError> {
+    if !value.starts_with("@Microsoft.KeyVault(") {
+        return Ok(());
+    }
+    Err(SettingsError::Unusable {
+        name: name.to_owned(),
+        problem: "it holds a Key Vault reference that the platform did not resolve".to_owned(),
+        remedy: "give the app's identity the role Key Vault Secrets User on that vault, and check the reference's status \
+                 in the portal",
+    })
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn settings(values: &[(&str, &str)]) -> Settings {
+    pub fn settings(values: &[(&str, &str)]) -> Settings {
         Settings::from_values(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
@@ -218,6 +234,8 @@ mod tests {
         let error =
             settings(&[("KEY", "@Microsoft.KeyVault(SecretUri=https://v)")]).secret(&reference("KEY")).unwrap_err();
         assert!(error.to_string().contains("Key Vault Secrets User"), "{error}");
+        let error = settings(&[("LandingStorage", "@Microsoft.KeyVault(SecretUri=https://v)")]).ends().unwrap_err();
+        assert!(error.to_string().contains("Key Vault Secrets User"), "{error}");
     }
 
     #[test]
@@ -228,7 +246,17 @@ mod tests {
 
     #[test]
     fn an_end_of_another_kind_is_refused_in_words() {
-        let error = settings(&[("LandingStorage", "DefaultEndpointsProtocol=https")]).ends().unwrap_err();
-        assert!(!error.to_string().contains("DefaultEndpoints"), "a connection string is a secret: {error}");
+        let values = [("LandingStorage", "file:x"), ("StagingShare", "Endpoint=hidden")];
+        let error = settings(&values).ends().unwrap_err();
+        assert!(error.to_string().contains("it does not begin with `file:`"), "{error}");
+        assert!(!error.to_string().contains("hidden"), "a connection string is a secret: {error}");
+    }
+
+    #[test]
+    fn a_workspace_gives_no_end_that_is_named_otherwise() {
+        let named = settings(&[("LandingStorage__blobServiceUri", "https://acme.blob.core.windows.net")]);
+        let both = named
+            .or([(LANDING_STORAGE.to_owned(), "file:x".to_owned()), (WAREHOUSE.to_owned(), "sqlite:x".to_owned())]);
+        assert_eq!((both.get(LANDING_STORAGE), both.get(WAREHOUSE)), (None, Some("sqlite:x")));
     }
 }
