@@ -14,8 +14,9 @@ use super::totals::{Before, Totals, totals};
 use super::wiring::Stations;
 use crate::clock::Clock;
 use crate::pipeline::Pipeline;
-use crate::settings::{APP_ROOT, HOST_PROCESS, Settings};
+use crate::settings::{APP_ROOT, EVENT_HUB_CONNECTION, HOST_PROCESS, Settings};
 use crate::standin::{HandlerCommand, HostError, HostOptions, Until, run_host};
+use crate::stations::hub::HubLocation;
 use crate::stations::hub::journal::JournalHub;
 use crate::telemetry;
 
@@ -82,7 +83,7 @@ impl HostRun {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             state: self.state,
             containers: context.stations.containers.clone(),
-            hub: JournalHub::new(settings.ends()?.hub, Clock::System),
+            hub: journal(settings)?,
             until: self.until,
         };
         let (events_in, events) = mpsc::channel(256);
@@ -95,6 +96,17 @@ impl HostRun {
             Err(HostError::Stuck { messages }) => bail!("nothing moves any more: {}", messages.join("; ")),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// The stand-in has no processor for Event Hubs.
+fn journal(settings: &Settings) -> anyhow::Result<JournalHub> {
+    match settings.ends()?.hub {
+        HubLocation::Journal(directory) => Ok(JournalHub::new(directory, Clock::System)),
+        HubLocation::EventHubs(_) => bail!(
+            "`millrace host` delivers events from a journal only: set {EVENT_HUB_CONNECTION} to file:<directory>, or run the \
+             app under `func start`, whose host reads Event Hubs"
+        ),
     }
 }
 

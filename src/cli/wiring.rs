@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
+
 use crate::clock::Clock;
 use crate::functions::pull::{PullSource, PullStations};
 use crate::pipeline::{Feed, Login, Pipeline, SecretReference, SftpSource};
 use crate::secret::Secret;
-use crate::settings::{EMBEDDED_SFTP, EmbeddedSftp, Settings, SettingsError};
+use crate::settings::{EMBEDDED_SFTP, EVENT_HUB_CONNECTION, EmbeddedSftp, Settings, SettingsError};
 use crate::stations::containers::Containers;
+use crate::stations::hub::event_hubs::{EventHubs, Patience};
 use crate::stations::hub::journal::JournalHub;
-use crate::stations::hub::{HubReader, HubSender};
+use crate::stations::hub::{HubLocation, HubReader, HubSender};
 use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
 use crate::stations::share::{DirectoryShare, Share};
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
@@ -30,12 +33,12 @@ impl Stations {
         let ends = settings.ends()?;
         let containers = Containers::open(&ends.storage).await?;
         let share = DirectoryShare::open(&ends.share).await?;
-        let hub = JournalHub::new(ends.hub, clock());
+        let (hub, hub_reader) = hub(ends.hub)?;
         Ok(Stations {
             containers,
             share: Arc::new(share),
-            hub: Arc::new(hub.clone()),
-            hub_reader: Arc::new(hub),
+            hub,
+            hub_reader,
             warehouse: Arc::new(SqliteWarehouse::new(ends.warehouse)),
         })
     }
@@ -48,6 +51,19 @@ impl Stations {
             state: self.containers.state.clone(),
         }
     }
+}
+
+fn hub(location: HubLocation) -> anyhow::Result<(Arc<dyn HubSender>, Arc<dyn HubReader>)> {
+    Ok(match location {
+        HubLocation::Journal(directory) => {
+            let hub = JournalHub::new(directory, clock());
+            (Arc::new(hub.clone()), Arc::new(hub))
+        }
+        HubLocation::EventHubs(location) => {
+            let hubs = EventHubs::new(location, Patience::default()).context(EVENT_HUB_CONNECTION)?;
+            (Arc::new(hubs.clone()), Arc::new(hubs))
+        }
+    })
 }
 
 /// Every source of every feed, with the server and the secrets that open it. A source whose secret is missing says so when

@@ -21,6 +21,7 @@ use self::connection::Connection;
 use crate::pipeline::SecretReference;
 use crate::secret::Secret;
 use crate::stations::containers::StorageLocation;
+use crate::stations::hub::HubLocation;
 
 /// The port on which the host expects the handler.
 pub const HANDLER_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -72,7 +73,7 @@ pub enum SettingsError {
 pub struct Ends {
     pub storage: StorageLocation,
     pub share: PathBuf,
-    pub hub: PathBuf,
+    pub hub: HubLocation,
     pub warehouse: PathBuf,
 }
 
