@@ -23,3 +23,4 @@ pub mod settings;
 pub mod standin;
 pub mod stations;
 pub mod telemetry;
+pub mod words;

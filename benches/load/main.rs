@@ -18,6 +18,7 @@ use millrace::counting::Budget;
 use millrace::functions::load::{Feeds, LoadStations, Loaded, load};
 use millrace::names::{BlobName, FeedName};
 use millrace::pipeline::Pipeline;
+use millrace::records::attempts::Worker;
 use millrace::records::landed::LandedFile;
 use millrace::stations::containers::{Containers, StorageLocation};
 use millrace::stations::warehouse::sqlite::SqliteWarehouse;
@@ -122,7 +123,7 @@ async fn measured_load(directory: &Path, file: &EventFile) -> Measured {
         warehouse: Arc::new(warehouse),
         feeds: Feeds::new(&pipeline).expect("the summaries can be planned"),
         budget: Budget::for_this_machine(),
-        process: "bench".to_owned(),
+        worker: Worker::new("bench", "here", chrono::TimeDelta::hours(1)),
         alone: tokio::sync::RwLock::new(()),
         clock: Clock::System,
         containers,

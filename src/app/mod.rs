@@ -81,6 +81,29 @@ pub fn usual_function_jsons() -> Vec<(String, Value)> {
     ]
 }
 
+/// The queue into which an Event Grid subscription puts what lands, where blobs are announced by queue.
+pub const ANNOUNCE_QUEUE: &str = "landed";
+
+/// The binding through which `announce` gets a message from that queue.
+pub const MESSAGE_BINDING: &str = "message";
+
+/// `announce` by a queue instead of a blob trigger, for plans and containers that polling does not suit: its folder and
+/// function.json. An Event Grid subscription sends each created blob of the landing container to [`ANNOUNCE_QUEUE`].
+pub fn announce_by_queue() -> (String, Value) {
+    let document = json!({
+        "bindings": [{
+            "type": "queueTrigger",
+            "direction": "in",
+            "name": MESSAGE_BINDING,
+            "queueName": ANNOUNCE_QUEUE,
+            "connection": "LandingStorage",
+            // As text, the message's members would be merged into the metadata.
+            "dataType": "binary",
+        }],
+    });
+    ("announce".to_owned(), document)
+}
+
 /// `functionTimeout` of a host.json; `None` without a limit (`-1`). Absent, the host takes 30 minutes, or 5 on the
 /// Consumption plan: then the shorter one is safe.
 pub fn function_timeout(host: &Value) -> Result<Option<Duration>, String> {

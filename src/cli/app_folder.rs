@@ -35,7 +35,7 @@ pub fn faults_of_functions(folder: &Path, pipeline: Option<&Pipeline>) -> Vec<St
             continue;
         }
         match read_json(&path) {
-            Ok(found) => faults.extend(differences(function, &found, document)),
+            Ok(found) => faults.extend(differences(function, &found, &in_chosen_form(function, document, &found))),
             Err(fault) => faults.push(format!("{fault}; {REMEDY}")),
         }
     }
@@ -43,6 +43,13 @@ pub fn faults_of_functions(folder: &Path, pipeline: Option<&Pipeline>) -> Vec<St
         faults.extend(left_over(folder, &expected).iter().map(|function| superfluous(function)));
     }
     faults
+}
+
+/// `announce` has two forms, and the app's is as good as the other.
+fn in_chosen_form(function: &str, expected: &Value, found: &Value) -> Value {
+    let (announce, by_queue) = app::announce_by_queue();
+    let is_by_queue = function == announce && bindings(found).iter().any(|binding| binding["type"] == "queueTrigger");
+    if is_by_queue { by_queue } else { expected.clone() }
 }
 
 fn missing(function: &str) -> String {
@@ -94,6 +101,7 @@ pub fn write_functions(folder: &Path, pipeline: &Pipeline) -> anyhow::Result<Vec
     for (function, document) in &expected {
         let path = function_json(folder, function);
         let found = read_json(&path).ok();
+        let document = &found.as_ref().map_or(document.clone(), |found| in_chosen_form(function, document, found));
         if found.as_ref().is_some_and(|found| differences(function, found, document).is_empty()) {
             continue;
         }
@@ -243,6 +251,21 @@ mod tests {
         let read = |function| read_json(&function_json(folder.path(), function)).unwrap();
         assert_eq!(read("stream_clicks")["retry"], own);
         assert_eq!(read("pull")["bindings"][0]["schedule"], "0 0 6 * * *");
+    }
+
+    #[test]
+    fn an_app_may_announce_by_queue() {
+        let folder = tempfile::tempdir().unwrap();
+        write_functions(folder.path(), &streamed()).unwrap();
+        change(folder.path(), "announce", |document| *document = app::announce_by_queue().1);
+        assert_eq!(faults(folder.path(), &streamed()), "");
+        assert_eq!(write_functions(folder.path(), &streamed()).unwrap(), Vec::<String>::new());
+        change(folder.path(), "announce", |document| document["bindings"][0]["queueName"] = json!("elsewhere"));
+        assert_eq!(
+            faults(folder.path(), &streamed()),
+            "announce/function.json: binding \"message\": `queueName` is \"elsewhere\", it must be \"landed\"; \
+             run `millrace check --write-functions`"
+        );
     }
 
     #[test]

@@ -140,6 +140,9 @@ async fn retry(letter: &DeadLetter, context: &Context) -> anyhow::Result<()> {
     if letter.quarantine.as_deref() == Some(letter.blob.as_str()) {
         bail!("{blob} is a message on hub `files` that millrace did not send: there is no file to try again");
     }
+    if letter.stage == dead_letters::SWEEP {
+        bail!("{blob}: {}; {}", letter.reason, letter.remedy);
+    }
     let Some(facts) = containers.landing.head(&letter.blob).await? else {
         bail!("{blob} is no longer in landing: upload it again, or have the partner send it again");
     };

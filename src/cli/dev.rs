@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::app_folder;
 use super::context::Context;
-use super::host::{DEFAULT_PORT, HostRun, report};
+use super::host::{DEFAULT_PORT, HostRun, VariantArguments, report};
 use super::replay::announce_feed_again;
 use super::show::{Detail, Lines, print_to};
 use super::wiring::{self, Stations};
@@ -56,6 +56,8 @@ pub struct DevArguments {
     /// The embedded SFTP server's port; 0 takes any
     #[arg(long, default_value_t = 0)]
     sftp_port: u16,
+    #[command(flatten)]
+    variant: VariantArguments,
 }
 
 pub async fn run(arguments: DevArguments) -> anyhow::Result<()> {
@@ -82,6 +84,7 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<()> {
         until: if arguments.once { Until::Idle } else { Until::Stopped },
         detail: Detail::Story,
         lines,
+        variant: arguments.variant,
     };
     let came_to = run.run(&settings).await?;
     if arguments.once { report(&came_to, arguments.json) } else { Ok(()) }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
 use clap::Args;
 use tokio::sync::RwLock;
 use tracing::{info, warn};
@@ -18,7 +19,8 @@ use crate::functions::stream::{PositionsWritten, StreamedFeeds};
 use crate::handler::routes::Routes;
 use crate::handler::{parent, server};
 use crate::pipeline::Pipeline;
-use crate::settings::{FAULT_POINT, HANDLER_PORT, HOST_PROCESS, Settings};
+use crate::records::attempts::Worker;
+use crate::settings::{FAULT_POINT, HANDLER_PORT, HOST_PROCESS, INSTANCE_ID, Settings};
 use crate::telemetry;
 
 /// The Functions host starts this; FUNCTIONS_CUSTOMHANDLER_PORT says where to listen.
@@ -56,12 +58,13 @@ async fn routes(settings: &Settings) -> anyhow::Result<Routes> {
     let feeds = Feeds::new(&pipeline)?;
     let stations = Stations::open(settings).await?;
     let clock = wiring::clock();
+    let function_timeout = function_timeout(&app);
     let load = LoadStations {
         containers: stations.containers.clone(),
         warehouse: stations.warehouse.clone(),
         feeds,
         budget: Budget::for_this_machine(),
-        process: uuid::Uuid::new_v4().simple().to_string(),
+        worker: worker(settings, function_timeout),
         alone: RwLock::new(()),
         clock: clock.clone(),
     };
@@ -75,9 +78,22 @@ async fn routes(settings: &Settings) -> anyhow::Result<Routes> {
         share: stations.share.clone(),
         load,
         clock,
-        function_timeout: function_timeout(&app),
+        function_timeout,
         pipeline: Arc::new(pipeline),
     })
+}
+
+/// Who this process is to other handlers. The platform names the instance, on which a host runs one handler at a time;
+/// elsewhere the host itself is the place.
+fn worker(settings: &Settings, function_timeout: Duration) -> Worker {
+    let process = uuid::Uuid::new_v4().simple().to_string();
+    let host =
+        || settings.get(HOST_PROCESS).map_or_else(|| std::os::unix::process::parent_id().to_string(), str::to_owned);
+    // Hosts in different containers may have the same number.
+    let machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let place = settings.get(INSTANCE_ID).map_or_else(|| format!("{} {}", machine().trim(), host()), str::to_owned);
+    let longest_load = TimeDelta::from_std(function_timeout).unwrap_or(TimeDelta::days(1));
+    Worker::new(process, place, longest_load)
 }
 
 /// `functionTimeout` of host.json, after which the host kills this process; without a limit there, half an hour.

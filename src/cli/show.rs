@@ -88,10 +88,17 @@ impl Show {
                     LogLevel::Error => self.print(&format!("error: {line}"), bar),
                 }
             }
-            HostEvent::HandlerExited { reason } => self.print(&format!("the handler ended: {reason}"), bar),
+            HostEvent::HandlerExited { reason } => self.print(reason, bar),
             HostEvent::BlobPoisoned { function, blob, tries } => {
                 self.print(&format!("error: `{blob}` failed {tries} times in `{function}`"), bar);
             }
+            HostEvent::MessagePoisoned { function, queue, tries } => {
+                self.print(
+                    &format!("error: a message failed {tries} times in `{function}` and is in queue `{queue}`"),
+                    bar,
+                );
+            }
+            HostEvent::Restarting => self.print("the app has changed: it is started anew", bar),
             HostEvent::Warning { message } => self.print(&format!("warning: {message}"), bar),
             HostEvent::InvocationEnded { function, failure: Some(reason), .. } => {
                 self.print(&format!("{function} failed and is tried again: {reason}"), bar);
@@ -101,6 +108,7 @@ impl Show {
             | HostEvent::HandlerReady { .. }
             | HostEvent::InvocationStarted { .. }
             | HostEvent::InvocationEnded { .. }
+            | HostEvent::Information { .. }
             | HostEvent::Stopped => {}
         }
     }

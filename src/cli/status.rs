@@ -6,7 +6,7 @@ use super::context::AppArguments;
 use super::wiring;
 use crate::functions::status::{StatusStations, status};
 
-/// Shows where every file stands: landed, loaded, waiting, dead
+/// Shows where every file stands, by feed and source: at the source, staged, landed, loaded, waiting, dead
 #[derive(Args)]
 #[command(after_help = "Example: millrace status --json | jq '.feeds[].waiting'")]
 pub struct StatusArguments {
@@ -22,8 +22,11 @@ pub async fn run(arguments: StatusArguments) -> anyhow::Result<()> {
     let clock = wiring::clock();
     let stations = StatusStations {
         pipeline: &context.pipeline,
+        share: context.stations.share.as_ref(),
         landing: &context.stations.containers.landing,
+        quarantine: &context.stations.containers.quarantine,
         state: &context.stations.containers.state,
+        hub: context.stations.hub_reader.as_ref(),
         clock: &clock,
     };
     let report = status(&stations).await?;

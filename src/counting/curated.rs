@@ -7,9 +7,10 @@ use bytes::Bytes;
 use millrace_decode::columns::DecodedChunk;
 use millrace_decode::contract::Column;
 use millrace_decode::parquet::CuratedWriter;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::memory::Memory;
 use super::{CountError, joined};
 use crate::names::BlobName;
 use crate::stations::containers::{Condition, Container, ContainerError, Upload};
@@ -22,7 +23,7 @@ pub struct CountedRows {
     /// One entry for each good row of the chunk.
     pub counts: Vec<bool>,
     /// Given back once the rows are encoded.
-    pub _memory: OwnedSemaphorePermit,
+    pub _memory: Memory,
 }
 
 /// A curated file in the making. Dropping it leaves nothing behind.

@@ -1,8 +1,18 @@
 //! How chunks of text become columns, whichever format they are in. The reader makes it, and the workers share it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use millrace_decode::columns::DecodedChunk;
 use millrace_decode::{csv, ndjson};
+
+/// A chunk as a worker gets it.
+pub enum Work {
+    /// Whole rows of text, to be decoded.
+    Text(Bytes, Arc<TextDecoder>),
+    /// Rows that reading the file has decoded.
+    Decoded(DecodedChunk),
+}
 
 /// Decodes the chunks of one file.
 pub enum TextDecoder {

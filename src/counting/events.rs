@@ -8,7 +8,9 @@ use millrace_decode::ndjson;
 use millrace_frames::part::Part;
 use tokio::task::spawn_blocking;
 
-use super::{Budget, CountError, FeedCounter, joined, worker};
+use super::budget::Budget;
+use super::memory::Cost;
+use super::{CountError, FeedCounter, joined, worker};
 use crate::pipeline::{Feed, Pipeline};
 use crate::stations::warehouse::SummaryPart;
 use std::sync::Arc;
@@ -64,7 +66,7 @@ impl EventCounter {
     /// # Errors
     /// Those of an expression or a sum that some event breaks, which is to be looked for by halves.
     pub async fn count(&self, bodies: Vec<Bytes>, budget: &Budget) -> Result<CountedEvents, CountError> {
-        let _memory = budget.chunk().await;
+        let _memory = budget.room(Cost::of_text(bodies.iter().map(Bytes::len).sum())).await;
         let counter = self.clone();
         joined(spawn_blocking(move || counter.count_now(&bodies))).await
     }

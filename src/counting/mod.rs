@@ -6,16 +6,20 @@
 //!                                                                      bad rows ─▶ quarantine · good rows ─▶ curated
 //! ```
 //!
-//! What is held at a time is a few ranges, the chunks that the [`Budget`] allows, one row for each group, and for a curated
-//! file one row group. Events of a stream take a way of their own, [`events`]. It knows nothing of the ledger: what is counted here counts only once `load` commits it.
+//! The workers and the memory for chunks are the process's: all loads share them, by the [`Budget`]. What a load holds
+//! beside its chunks is a few ranges, one row for each group, and for a curated file one row group. Events of a stream take
+//! a way of their own, [`events`]. It knows nothing of the ledger: what is counted here counts only once it is committed.
 
+mod budget;
 mod curated;
 mod decoder;
 mod error;
 pub mod events;
 mod fetch;
 mod jobs;
+mod memory;
 mod parquet;
+mod pool;
 mod tally;
 mod text;
 mod worker;
@@ -29,7 +33,7 @@ use millrace_frames::part::Part;
 use millrace_frames::plan::SummaryPlan;
 use millrace_frames::summarise::Summariser;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::names::{BlobName, ETag};
@@ -39,39 +43,16 @@ use crate::records::quarantine::QuarantineWriter;
 use crate::stations::containers::{Container, Containers};
 use crate::stations::warehouse::SummaryPart;
 
+pub use budget::Budget;
 use curated::Curating;
 pub use error::CountError;
 use fetch::{BlobRanges, fetch};
-use jobs::{JobQueue, Jobs};
-use tally::ChunkTally;
+use jobs::Jobs;
+use pool::Load;
 use text::TextFile;
 
 /// Bytes of text that a worker decodes at a time. Four times as much is no faster, and takes half as much memory again.
 const CHUNK_BYTES: usize = 1 << 20;
-
-/// Chunks in memory at a time, over all loads of the process, and how many cores work on them.
-#[derive(Clone)]
-pub struct Budget {
-    chunks: Arc<Semaphore>,
-    workers: usize,
-}
-
-impl Budget {
-    /// One worker for each core; two chunks for each worker and two in hand.
-    pub fn for_this_machine() -> Self {
-        let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get());
-        Budget { chunks: Arc::new(Semaphore::new(workers * 2 + 2)), workers }
-    }
-
-    fn workers(&self) -> usize {
-        self.workers
-    }
-
-    /// Room for one chunk, as soon as there is some.
-    async fn chunk(&self) -> OwnedSemaphorePermit {
-        self.chunks.clone().acquire_owned().await.expect("nobody closes the budget")
-    }
-}
 
 /// What counting one feed's files takes, made once.
 #[derive(Clone)]
@@ -139,22 +120,23 @@ pub async fn count(
     load_id: &str,
     budget: &Budget,
 ) -> Result<Counted, CountError> {
-    let counter = Arc::new(counter.clone());
-    let (jobs, queue) = jobs::queue(budget);
-    let (tallies_in, tallies) = mpsc::channel(budget.workers * 2);
+    let load = Arc::new(Load::new(counter.clone(), budget.workers(), budget.turn().await));
+    // Whoever gives the load up, as its deadline does, stops its reader and its workers.
+    let _stop = StopWhenDropped(load.clone());
+    let (tallies_in, tallies) = mpsc::unbounded_channel();
+    let jobs = Jobs::new(budget, load.clone(), tallies_in);
     let quarantine = QuarantineWriter::new(&at.quarantine, &landed.blob, &landed.etag, load_id);
     let curating = counter.feed.curated.then(|| {
         let name = load_files::name(&landed.blob, &landed.etag, load_id, "parquet");
         Curating::start(&at.curated, name, counter.needed.clone())
     });
 
-    let reading = start_reader(&counter, &at.landing, landed, jobs);
-    let workers = start_workers(&counter, budget.workers, &queue, tallies_in);
+    let reading = start_reader(&load, &at.landing, landed, jobs);
     let tally = tally::collect(tallies, quarantine, curating.as_ref()).await;
 
     // Every stage ends when its neighbour does; the one that failed says why.
     let (fetched, read) = reading.ended().await;
-    let parts = merged(&counter, workers).await;
+    let parts = load.totals().and_then(|totals| parts_of(counter, totals));
     let (unknown_columns, parts, mut tally) = match (fetched, read, parts, tally) {
         (Ok(()), Ok(unknown_columns), Ok(parts), Ok(tally)) => (unknown_columns, parts, tally),
         (fetched, read, parts, tally) => {
@@ -212,22 +194,23 @@ impl Reading {
     }
 }
 
-fn start_reader(counter: &Arc<FeedCounter>, landing: &Container, landed: &LandedBlob, jobs: Jobs) -> Reading {
+fn start_reader(load: &Arc<Load>, landing: &Container, landed: &LandedBlob, jobs: Jobs) -> Reading {
+    let counter = &load.counter;
     let compression = Compression::of_name(landed.blob.as_str());
     let is_parquet = matches!(counter.feed.format, Format::Parquet);
     if is_parquet && compression == Compression::None {
         let source = BlobRanges { landing: landing.clone(), landed: landed.clone(), runtime: Handle::current() };
-        let counter = counter.clone();
-        let reading = spawn_blocking(move || parquet::read(&counter, Arc::new(source), jobs));
+        let load = load.clone();
+        let reading = spawn_blocking(move || parquet::read(&load.counter, Arc::new(source), jobs));
         return Reading { fetching: None, reading };
     }
     let (ranges_in, ranges) = mpsc::channel(2);
     let fetching = Some(tokio::spawn(fetch(landing.clone(), landed.clone(), ranges_in)));
     if is_parquet {
-        let (counter, size_bytes) = (counter.clone(), landed.size_bytes);
+        let (load, size_bytes) = (load.clone(), landed.size_bytes);
         let reading = spawn_blocking(move || {
             let spool: Arc<dyn RangeSource> = Arc::new(parquet::spool(compression, ranges, size_bytes)?);
-            parquet::read(&counter, spool, jobs)
+            parquet::read(&load.counter, spool, jobs)
         });
         return Reading { fetching, reading };
     }
@@ -241,30 +224,15 @@ fn cause(errors: [Option<CountError>; 5]) -> CountError {
     errors.find(|error| !matches!(error, CountError::Stopped)).unwrap_or(CountError::Stopped)
 }
 
-type Worker = JoinHandle<Result<Vec<Part>, CountError>>;
+struct StopWhenDropped(Arc<Load>);
 
-fn start_workers(
-    counter: &Arc<FeedCounter>,
-    count: usize,
-    queue: &Arc<JobQueue>,
-    tallies: mpsc::Sender<ChunkTally>,
-) -> Vec<Worker> {
-    (0..count)
-        .map(|_| {
-            let (counter, queue, tallies) = (counter.clone(), queue.clone(), tallies.clone());
-            spawn_blocking(move || worker::work(&queue, &counter, &tallies))
-        })
-        .collect()
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
-/// Brings what the workers counted together.
-async fn merged(counter: &FeedCounter, workers: Vec<Worker>) -> Result<Vec<SummaryPart>, CountError> {
-    let mut totals = counter.empty_parts();
-    for worker in workers {
-        for (total, part) in totals.iter_mut().zip(joined(worker).await?) {
-            total.merge(part)?;
-        }
-    }
+fn parts_of(counter: &FeedCounter, totals: Vec<Part>) -> Result<Vec<SummaryPart>, CountError> {
     counter
         .plans
         .iter()
@@ -281,3 +249,6 @@ async fn joined<T>(stage: JoinHandle<Result<T, CountError>>) -> Result<T, CountE
         Err(_) => Err(CountError::Stopped),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,8 @@ use millrace_decode::inflate::{Compression, Content, InflateLimits, Inflater, sn
 use millrace_decode::parquet::{DecoderError, ParquetError, ParquetFile, RangeSource};
 use tokio::sync::mpsc;
 
-use super::jobs::{Jobs, Work};
+use super::decoder::Work;
+use super::jobs::Jobs;
 use super::{CountError, FeedCounter};
 use crate::file_ranges::FileRanges;
 use crate::stations::containers::ContainerError;
@@ -35,7 +36,9 @@ pub fn read(counter: &FeedCounter, source: Arc<dyn RangeSource>, mut jobs: Jobs)
     })?;
     for group in 0..file.groups().len() {
         let mut group = decoder.group(group).map_err(failed)?;
-        while let Some(chunk) = group.next_chunk().map_err(failed)? {
+        loop {
+            jobs.reserve()?;
+            let Some(chunk) = group.next_chunk().map_err(failed)? else { break };
             jobs.send(Work::Decoded(chunk.decoded))?;
         }
     }

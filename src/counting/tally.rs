@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_decode::columns::{BadRow, DecodedChunk};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::CountError;
 use super::curated::{CountedRows, Curating};
+use super::memory::Memory;
 use crate::records::quarantine::QuarantineWriter;
 
 /// Names of unknown columns that are kept of one file: a partner whose keys are data must not fill the memory.
@@ -24,7 +25,7 @@ pub struct ChunkTally {
     /// For the curated file, if the feed has one: the rows, and which of the good ones count.
     pub rows: Option<(DecodedChunk, Vec<bool>)>,
     /// Given back once the tally had its turn, so that no more of them wait than chunks may be in memory.
-    pub memory: OwnedSemaphorePermit,
+    pub memory: Memory,
 }
 
 /// What the chunks came to together.
@@ -46,7 +47,7 @@ pub struct FirstBadRow {
 
 /// Takes tallies in any order; those ahead of their turn wait.
 pub async fn collect(
-    mut tallies: mpsc::Receiver<ChunkTally>,
+    mut tallies: mpsc::UnboundedReceiver<ChunkTally>,
     mut quarantine: QuarantineWriter,
     curating: Option<&Curating>,
 ) -> Result<Tally, CountError> {

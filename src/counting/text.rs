@@ -9,8 +9,8 @@ use millrace_decode::inflate::{Compression, Content, Inflater, sniff, sniff_cont
 use millrace_decode::ndjson;
 use tokio::sync::mpsc;
 
-use super::decoder::TextDecoder;
-use super::jobs::{Jobs, Work};
+use super::decoder::{TextDecoder, Work};
+use super::jobs::Jobs;
 use super::{CHUNK_BYTES, CountError, FeedCounter, LandedBlob};
 use crate::pipeline::{Feed, Format};
 

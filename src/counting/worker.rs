@@ -1,48 +1,23 @@
-//! One core's work: chunks to columns, columns to parts.
+//! A worker's work: a chunk to columns, columns to parts.
 
 use millrace_decode::columns::{BadRow, DecodedChunk};
 use millrace_frames::part::Part;
 use millrace_frames::summarise::RejectedRow;
-use tokio::sync::mpsc;
 
-use super::jobs::{Job, JobQueue, Work};
+use super::decoder::Work;
+use super::memory::Memory;
 use super::tally::ChunkTally;
 use super::{CountError, FeedCounter};
 
-/// Stops the other workers unless this one came to its end.
-struct StopOthers<'a> {
-    jobs: &'a JobQueue,
-    finished: bool,
-}
-
-impl Drop for StopOthers<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.jobs.stop();
-        }
-    }
-}
-
-/// Counts chunks until there are no more. Returns what they came to, one part for each plan.
-pub fn work(
-    jobs: &JobQueue,
+/// Counts one chunk: what it comes to goes into `totals`, one part for each plan, and what is said of its rows comes back.
+pub fn count_chunk(
+    index: u64,
+    work: Work,
+    memory: Memory,
     counter: &FeedCounter,
-    tallies: &mpsc::Sender<ChunkTally>,
-) -> Result<Vec<Part>, CountError> {
-    let mut totals = counter.empty_parts();
-    let mut others = StopOthers { jobs, finished: false };
-    while let Some(job) = jobs.next() {
-        let tally = count_chunk(job, counter, &mut totals)?;
-        if tallies.blocking_send(tally).is_err() {
-            return Err(CountError::Stopped);
-        }
-    }
-    others.finished = true;
-    Ok(totals)
-}
-
-fn count_chunk(job: Job, counter: &FeedCounter, totals: &mut [Part]) -> Result<ChunkTally, CountError> {
-    let (mut chunk, decoder) = match job.work {
+    totals: &mut [Part],
+) -> Result<ChunkTally, CountError> {
+    let (mut chunk, decoder) = match work {
         Work::Text(bytes, decoder) => (decoder.decode(bytes), Some(decoder)),
         Work::Decoded(chunk) => (chunk, None),
     };
@@ -73,12 +48,12 @@ fn count_chunk(job: Job, counter: &FeedCounter, totals: &mut [Part]) -> Result<C
         bad.sort_by_key(|row| row.row);
     }
     Ok(ChunkTally {
-        index: job.index,
+        index,
         row_count,
         bad,
         unknown_columns: std::mem::take(&mut chunk.unknown_keys),
         rows: counts.map(|counts| (chunk, counts)),
-        memory: job.memory,
+        memory,
     })
 }
 

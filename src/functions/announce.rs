@@ -1,7 +1,7 @@
 //! A landed blob → a message with its address and facts.
 //!
-//! The blob trigger may fire twice, late, and for versions that are gone; so this looks at the blob as it is now and says
-//! that. Saying it twice does no harm.
+//! The blob trigger, or Event Grid through a queue, may name a blob twice, late, and in versions that are gone; so this looks
+//! at the blob as it is now and says that. Saying it twice does no harm.
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::faults;
 use crate::names::BlobName;
 use crate::pipeline::{Feed, Format, Pipeline};
+use crate::records::blob_created::{self, BadEvent};
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::landed::{FILES_HUB, LandedFile};
 use crate::records::pulled::{self, PulledError};
@@ -44,6 +45,8 @@ pub enum AnnounceError {
     #[error("the trigger's address `{uri}` is not in the landing container {container}: see `LandingStorage`")]
     ForeignAddress { uri: String, container: String },
     #[error(transparent)]
+    Event(#[from] BadEvent),
+    #[error(transparent)]
     Container(#[from] ContainerError),
     #[error(transparent)]
     Pulled(#[from] PulledError),
@@ -54,7 +57,7 @@ pub enum AnnounceError {
 impl AnnounceError {
     pub fn disposition(&self) -> Disposition {
         match self {
-            AnnounceError::ForeignAddress { .. } => Disposition::Reject,
+            AnnounceError::ForeignAddress { .. } | AnnounceError::Event(_) => Disposition::Reject,
             AnnounceError::Container(error) => error.disposition(),
             // A record that cannot be read stops no file for good: the next try finds it mended or gone.
             AnnounceError::Pulled(_) => Disposition::Retry,
@@ -73,6 +76,16 @@ pub async fn announce(uri: &str, at: &AnnounceStations<'_>) -> Result<Announced,
             Ok(Announced::Gone)
         }
     }
+}
+
+/// Announces the blobs that an Event Grid message in a queue names. Nothing but the message itself says which: its members
+/// may stand among the invocation's metadata too, and could be anybody's there.
+pub async fn announce_message(message: &[u8], at: &AnnounceStations<'_>) -> Result<Vec<Announced>, AnnounceError> {
+    let mut announced = Vec::new();
+    for uri in blob_created::addresses(message)? {
+        announced.push(announce(&uri, at).await?);
+    }
+    Ok(announced)
 }
 
 /// Announces a blob as it is now; also for `sweep` and `replay`.

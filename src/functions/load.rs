@@ -23,8 +23,9 @@ use crate::counting::{Budget, CountError, Counted, FeedCounter, LandedBlob, coun
 use crate::faults;
 use crate::names::{BlobName, ETag, FeedName};
 use crate::pipeline::Pipeline;
-use crate::records::attempts::{self, Permission};
+use crate::records::attempts::{self, Permission, Worker};
 use crate::records::landed::LandedFile;
+use crate::records::loaded;
 use crate::records::quarantined_events;
 use crate::stations::Disposition;
 use crate::stations::containers::{Container, ContainerError, Containers};
@@ -33,6 +34,7 @@ use crate::stations::warehouse::{
 };
 use crate::telemetry::chain;
 
+pub use aftermath::marker_of;
 use aftermath::{drop_own_files, finish, finish_retraction, note_new_columns};
 use rejection::{Rejection, dead_letter, keep_foreign_message};
 
@@ -46,7 +48,7 @@ pub struct LoadStations {
     pub feeds: Feeds,
     pub budget: Budget,
     /// Names this process in attempt records.
-    pub process: String,
+    pub worker: Worker,
     /// Read by every load; written by one that must run alone.
     pub alone: RwLock<()>,
     pub clock: Clock,
@@ -175,13 +177,18 @@ pub async fn load(message: &[u8], at: &LoadStations) -> Result<Loaded, LoadError
         Err(fault) => return keep_foreign_message(message, &fault, at).await,
     };
     let state = &at.containers.state;
-    let permission = attempts::permission(state, &landed.blob, &landed.etag, &at.process).await?;
+    let permission = attempts::permission(state, &landed.blob, &landed.etag, &at.worker, at.clock.now()).await?;
     let (_beside_others, _alone) = match permission {
         Permission::Free => (Some(at.alone.read().await), None),
         Permission::Alone => (None, Some(at.alone.write().await)),
+        // Another handler may have loaded it in the end.
+        Permission::Exhausted if loaded::exists(state, &landed.blob, &landed.etag).await? => {
+            attempts::end(state, &landed.blob, &landed.etag).await?;
+            return Ok(Loaded::AlreadyApplied);
+        }
         Permission::Exhausted => return dead_letter(&landed, Rejection::exhausted(), at).await,
     };
-    attempts::begin(state, &landed.blob, &landed.etag, &at.process, at.clock.now()).await?;
+    let begun = attempts::begin(state, &landed.blob, &landed.etag, &at.worker, at.clock.now()).await?;
     faults::point("load.begun");
     let ended = AssertUnwindSafe(load_version(&landed, at)).catch_unwind().await;
     let loaded = match ended.unwrap_or_else(|panic| Err(Failure::Reject(Rejection::panicked(&*panic)))) {
@@ -189,7 +196,10 @@ pub async fn load(message: &[u8], at: &LoadStations) -> Result<Loaded, LoadError
         Err(Failure::Reject(rejection)) => dead_letter(&landed, rejection, at).await,
         Err(Failure::Retry(error)) => Err(error),
     };
-    attempts::end(state, &landed.blob, &landed.etag).await?;
+    match &loaded {
+        Ok(_) => begun.settle(state).await?,
+        Err(_) => begun.end(state).await?,
+    }
     loaded
 }
 
@@ -308,7 +318,11 @@ async fn gone(unit: &FileUnit, etag: &ETag, at: &LoadStations) -> Result<Loaded,
 
 impl From<ContainerError> for Failure {
     fn from(error: ContainerError) -> Self {
-        Failure::Retry(error.into())
+        match error.disposition() {
+            Disposition::Retry => Failure::Retry(error.into()),
+            // Such as a name that the store lists and cannot read: it is so at every try.
+            Disposition::Reject => Failure::Reject(Rejection::by_store(&error)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod after;
 mod carry;
 mod dry_run;
 mod error;
+mod looked;
 mod plan;
 mod report;
 mod survey;
@@ -89,7 +90,9 @@ pub async fn pull(sources: &[PullSource], stations: &PullStations, clock: &Clock
         if timeout_at(deadline + GRACE, context.pull()).await.is_err() {
             context.fail(None, "cut off at the deadline: the server does not answer in time".to_owned());
         }
-        report.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+        let report = report.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        looked::note(source, &report, &stations.state, clock.now()).await;
+        report
     });
     let sources = join_all(pulls).await;
     let share_failure = share::remove_orphans(stations.share.as_ref(), clock.now()).await.err();

@@ -83,6 +83,12 @@ impl Invocation {
         }
     }
 
+    /// The bytes of a queue message; `None`: the function was not called for one. Right for `dataType` binary (base64), string
+    /// and none, as long as messages are JSON.
+    pub fn message(&self, binding: &str) -> Option<Vec<u8>> {
+        self.data.get(binding).map(|value| event_body(&decode(value)))
+    }
+
     fn missing_metadata(&self, key: &'static str) -> EnvelopeError {
         EnvelopeError::MissingMetadata { function: self.function.clone(), key }
     }
@@ -153,6 +159,17 @@ mod tests {
         for form in [json!({"PartitionId": "3"}), json!("{\"PartitionId\":\"3\"}")] {
             let invocation = invocation(json!({"Data": {}, "Metadata": {"PartitionContext": form}}));
             assert_eq!(invocation.metadata_object("PartitionContext").unwrap()["PartitionId"], "3");
+        }
+    }
+
+    #[test]
+    fn a_queue_message_comes_out_of_every_data_type() {
+        let text = r#"{"id":1}"#;
+        let forms = [json!(STANDARD.encode(text)), json!(json!(text).to_string()), json!(text), json!({"id": 1})];
+        for form in forms {
+            let invocation = invocation(json!({"Data": {"message": form}, "Metadata": {}}));
+            assert_eq!(invocation.message("message").unwrap(), text.as_bytes());
+            assert_eq!(invocation.message("blob"), None);
         }
     }
 

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod parent;
 pub mod routes;
 pub mod server;
+pub mod status_page;
 
 use async_trait::async_trait;
 

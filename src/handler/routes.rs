@@ -12,14 +12,16 @@ use tracing::error;
 use super::answer::{HttpAnswer, InvocationAnswer};
 use super::envelope::Invocation;
 use super::limits::{ADDRESS_BODY, BATCH_BODY, Limits, SMALL_BODY, STREAM_BODY};
+use super::status_page::StatusRequest;
 use super::{ForwardedRequest, Functions};
-use crate::app::{EVENTS_BINDING, STREAM_PREFIX};
+use crate::app::{EVENTS_BINDING, MESSAGE_BINDING, STREAM_PREFIX};
 use crate::clock::Clock;
-use crate::functions::announce::{AnnounceStations, Announced, announce};
+use crate::functions::announce::{AnnounceStations, Announced, announce, announce_message};
 use crate::functions::load::{LoadStations, load_batch};
 use crate::functions::pull::{PullSource, PullStations, pull};
-use crate::functions::status::{StatusReport, StatusStations, status};
+use crate::functions::status::{StatusStations, status};
 use crate::functions::stream::{PositionsWritten, StreamBatch, StreamStations, StreamedFeeds, stream};
+use crate::functions::sweep::tails::TailStations;
 use crate::functions::sweep::{SweepStations, sweep};
 use crate::names::FeedName;
 use crate::pipeline::Pipeline;
@@ -27,6 +29,9 @@ use crate::stations::Disposition;
 use crate::stations::hub::{HubEvent, HubReader, HubSender};
 use crate::stations::share::Share;
 use crate::telemetry::chain;
+
+/// Batches of events in memory at a time, of all partitions; more wait their turn.
+const STREAMS_AT_A_TIME: usize = 8;
 
 /// Everything that the functions work with.
 pub struct Routes {
@@ -55,7 +60,7 @@ impl Functions for Routes {
             "load" => limits(BATCH_BODY, 4),
             "status" => limits(SMALL_BODY, 2),
             // A function for each streamed feed, and for each of its partitions an invocation at a time.
-            function if function.starts_with(STREAM_PREFIX) => limits(STREAM_BODY, 32),
+            function if function.starts_with(STREAM_PREFIX) => limits(STREAM_BODY, STREAMS_AT_A_TIME),
             _ => None,
         }
     }
@@ -66,8 +71,8 @@ impl Functions for Routes {
             "announce" => self.announce(&invocation).await,
             "load" => self.load(&invocation).await,
             "sweep" => self.sweep().await,
-            "status" => self.status_in_envelope().await,
             function if function.starts_with(STREAM_PREFIX) => self.stream(&invocation).await,
+            "status" => self.status_in_envelope(&invocation).await,
             other => InvocationAnswer::failed(format!("this handler has no function `{other}`")),
         }
     }
@@ -80,11 +85,7 @@ impl Functions for Routes {
             let body = "this page is for GET\n".to_owned();
             return Some(HttpAnswer { status: 405, content_type: "text/plain; charset=utf-8", body });
         }
-        Some(match self.status().await {
-            Ok(report) if wants_json(&request) => as_json(&report),
-            Ok(report) => HttpAnswer { status: 200, content_type: "text/plain; charset=utf-8", body: report.to_text() },
-            Err(answer) => answer,
-        })
+        Some(self.status(StatusRequest::new(&request.query, request.accept.as_deref())).await)
     }
 }
 
@@ -106,20 +107,30 @@ impl Routes {
         }))
     }
 
+    /// By a blob trigger, whose metadata hold the address, or by Event Grid's message in a queue, of whose invocation nothing
+    /// but the message counts.
     async fn announce(&self, invocation: &Invocation) -> InvocationAnswer {
-        let uri = match invocation.metadata_text("Uri") {
-            Ok(uri) => uri,
-            Err(fault) => return InvocationAnswer::failed(fault.to_string()),
+        let stations = self.announce_stations();
+        let (subject, announced) = match invocation.message(MESSAGE_BINDING) {
+            Some(message) => ("the queue message".to_owned(), announce_message(&message, &stations).await),
+            None => match invocation.metadata_text("Uri") {
+                Ok(uri) => {
+                    let announced = announce(&uri, &stations).await.map(|announced| vec![announced]);
+                    (uri, announced)
+                }
+                Err(fault) => return InvocationAnswer::failed(fault.to_string()),
+            },
         };
-        match announce(&uri, &self.announce_stations()).await {
-            Ok(Announced::Sent(landed)) => InvocationAnswer::done(json!({ "announced": landed.blob })),
-            Ok(Announced::DeadLettered) => InvocationAnswer::done(json!({ "dead_lettered": uri })),
-            Ok(Announced::Gone) => InvocationAnswer::done(json!({ "gone": uri })),
+        match announced {
+            Ok(announced) => InvocationAnswer::done(match &announced[..] {
+                [one] => what_became(one, &subject),
+                several => several.iter().map(|one| what_became(one, &subject)).collect(),
+            }),
             Err(fault) => match fault.disposition() {
                 Disposition::Retry => InvocationAnswer::failed(chain(&fault)),
                 Disposition::Reject => {
                     // The trigger would only bring it again: say it and let go. Sweep finds the blob if there is one.
-                    error!("announce refuses {uri}: {}", chain(&fault));
+                    error!("announce refuses {subject}: {}", chain(&fault));
                     InvocationAnswer::done(json!({ "refused": chain(&fault) }))
                 }
             },
@@ -176,19 +187,28 @@ impl Routes {
             quarantine: &self.load.containers.quarantine,
             curated: &self.load.containers.curated,
             warehouse: self.load.warehouse.as_ref(),
+            tails: TailStations {
+                feeds: &self.streams,
+                hub: self.hub_reader.as_ref(),
+                warehouse: self.load.warehouse.as_ref(),
+                quarantine: &self.load.containers.quarantine,
+                state: &self.load.containers.state,
+                budget: &self.load.budget,
+                clock: &self.clock,
+                written: &self.positions_written,
+            },
         };
-        match sweep(&stations).boxed().await {
+        // Every five minutes there is another tick: none needs the whole time.
+        let deadline = Instant::now() + self.function_timeout.mul_f64(0.4);
+        match sweep(&stations, deadline).boxed().await {
             Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
             Err(fault) => InvocationAnswer::failed(chain(&fault)),
         }
     }
 
     /// Where the host does not forward HTTP requests, the page goes out through the output binding `response`.
-    async fn status_in_envelope(&self) -> InvocationAnswer {
-        let answer = match self.status().await {
-            Ok(report) => as_json(&report),
-            Err(answer) => answer,
-        };
+    async fn status_in_envelope(&self, invocation: &Invocation) -> InvocationAnswer {
+        let answer = self.status(StatusRequest::of(invocation)).await;
         InvocationAnswer::Done {
             outputs: json!({ "response": {
                 "statusCode": answer.status,
@@ -199,19 +219,30 @@ impl Routes {
         }
     }
 
-    async fn status(&self) -> Result<StatusReport, HttpAnswer> {
+    async fn status(&self, request: Result<StatusRequest, HttpAnswer>) -> HttpAnswer {
+        let request = match request {
+            Ok(request) => request,
+            Err(answer) => return answer,
+        };
         let containers = &self.load.containers;
         let stations = StatusStations {
             pipeline: &self.pipeline,
+            share: self.share.as_ref(),
             landing: &containers.landing,
+            quarantine: &containers.quarantine,
             state: &containers.state,
+            hub: self.hub_reader.as_ref(),
             clock: &self.clock,
         };
-        status(&stations).await.map_err(|fault| {
-            let reason = chain(&fault);
-            error!("status: {reason}");
-            HttpAnswer { status: 503, content_type: "application/json", body: json!({ "error": reason }).to_string() }
-        })
+        match status(&stations).boxed().await {
+            Ok(report) => request.answer(&report),
+            Err(fault) => {
+                let reason = chain(&fault);
+                error!("status: {reason}");
+                let body = json!({ "error": reason }).to_string();
+                HttpAnswer { status: 503, content_type: "application/json", body }
+            }
+        }
     }
 
     fn announce_stations(&self) -> AnnounceStations<'_> {
@@ -225,15 +256,10 @@ impl Routes {
     }
 }
 
-fn as_json(report: &StatusReport) -> HttpAnswer {
-    let body = serde_json::to_string_pretty(report).expect("a report holds text, numbers and times");
-    HttpAnswer { status: 200, content_type: "application/json", body }
-}
-
-/// `?format=json` or `Accept: application/json`.
-fn wants_json(request: &ForwardedRequest) -> bool {
-    match request.query.iter().find(|(name, _)| name == "format") {
-        Some((_, format)) => format == "json",
-        None => request.accept.as_deref().is_some_and(|accept| accept.contains("application/json")),
+fn what_became(announced: &Announced, subject: &str) -> Value {
+    match announced {
+        Announced::Sent(landed) => json!({ "announced": landed.blob }),
+        Announced::DeadLettered => json!({ "dead_lettered": subject }),
+        Announced::Gone => json!({ "gone": subject }),
     }
 }

@@ -2,20 +2,24 @@
 //! written while the database is away. The counts of the version that was accepted last stand.
 
 use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::{Versions, key};
 use crate::names::{BlobName, ETag, FeedName};
-use crate::stations::containers::{Container, ContainerError};
+use crate::stations::containers::{BlobFacts, Container, ContainerError};
 
 pub(super) const KIND: &str = "dead-letters";
+
+/// The stage of letters about what lies in landing and can neither be read nor announced.
+pub const SWEEP: &str = "sweep";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     pub blob: BlobName,
     pub etag: ETag,
-    /// `announce` or `load`
+    /// `announce`, `load` or `sweep`
     pub stage: String,
     pub reason: String,
     /// What a person can do.
@@ -73,6 +77,16 @@ pub fn all(state: &Container) -> impl Stream<Item = Result<DeadLetter, Container
 /// The letters about one blob, of all its versions.
 pub fn versions_of(state: &Container, blob: &BlobName) -> Versions {
     super::versions_below(state, KIND, key::prefix_of_blob(KIND, blob))
+}
+
+/// The records of all letters after one of them, unread.
+pub fn names(state: &Container, after: Option<&str>) -> BoxStream<'static, Result<BlobFacts, ContainerError>> {
+    state.list(&format!("{KIND}/"), after)
+}
+
+/// What a record of [`names`] says; `None`: it is gone, or no letter.
+pub async fn read_record(state: &Container, name: &BlobName) -> Result<Option<DeadLetter>, ContainerError> {
+    super::read(state, name).await
 }
 
 /// Up to `limit` letters, by blob name.

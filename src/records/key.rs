@@ -10,11 +10,14 @@ use percent_encoding::percent_decode_str;
 
 use crate::names::{BlobName, ETag};
 
+/// Characters of a name without its kind.
+const LIMIT: usize = 1_000;
+const SEGMENT_LIMIT_BYTES: usize = 255;
+
 /// The name of the record of one kind about one version of a blob.
 pub fn of_version(kind: &str, blob: &BlobName, etag: &ETag) -> BlobName {
-    let name = format!("{kind}/{}/={}", encode_path(blob.as_str()), encode_segment(etag.as_str()));
-    // A name that is too long for the store is refused there, with its reason.
-    BlobName::new(shortened(name)).expect("a shortened name has at most 1,024 characters")
+    let name = shortened(format!("{}/={}", encode_path(blob.as_str()), encode_segment(etag.as_str())));
+    BlobName::new(format!("{kind}/{name}")).expect("a shortened name and a kind have at most 1,024 characters")
 }
 
 /// What the names of all records of one kind about one blob begin with, whatever the version. Only a name that was too long
@@ -62,13 +65,22 @@ fn encode_segment(segment: &str) -> String {
     encoded
 }
 
-/// Azure takes 1,024 characters. A name that encoding made longer keeps its beginning and is told apart by its hash.
+/// Azure takes 1,024 characters, and a directory 255 bytes between two `/`. A name that encoding made longer keeps its
+/// beginning and is told apart by its hash.
 fn shortened(name: String) -> String {
-    if name.chars().count() <= 1024 {
+    if name.chars().count() <= LIMIT && name.split('/').all(|segment| segment.len() <= SEGMENT_LIMIT_BYTES) {
         return name;
     }
     let hash = crate::names::Sha256::of(&name);
-    let beginning: String = name.chars().take(900).collect();
+    let cut = |segment: &str| -> String {
+        let mut bytes = 0;
+        let fits = |character: &char| {
+            bytes += character.len_utf8();
+            bytes <= SEGMENT_LIMIT_BYTES
+        };
+        segment.chars().take_while(fits).collect()
+    };
+    let beginning: String = name.split('/').map(cut).collect::<Vec<_>>().join("/").chars().take(900).collect();
     format!("{}/={hash}", beginning.trim_end_matches('/'))
 }
 
@@ -104,6 +116,15 @@ mod tests {
         let (left, right) = (of_version("k", &long("a"), &etag("e")), of_version("k", &long("b"), &etag("e")));
         assert!(left.as_str().chars().count() <= 1024);
         assert_ne!(left, right);
+    }
+
+    #[test]
+    fn a_segment_that_encoding_makes_too_long_is_shortened_and_stays_its_own() {
+        let long = |end: &str| blob(&format!("flights/{}{end}.csv", "ü#".repeat(70)));
+        let (left, right) = (of_version("k", &long("a"), &etag("e")), of_version("k", &long("b"), &etag("e")));
+        assert_ne!(left, right);
+        assert!(left.as_str().starts_with("k/flights/ü%23ü%23"));
+        assert!(left.as_str().split('/').all(|segment| segment.len() <= 255), "{left}");
     }
 
     proptest! {

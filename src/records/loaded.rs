@@ -3,11 +3,12 @@
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
+use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use super::{Versions, key};
 use crate::names::{BlobName, ETag, FeedName};
-use crate::stations::containers::{Container, ContainerError};
+use crate::stations::containers::{BlobFacts, Container, ContainerError};
 
 pub(super) const KIND: &str = "loaded";
 
@@ -45,6 +46,16 @@ pub async fn remove(state: &Container, blob: &BlobName, etag: &ETag) -> Result<(
 /// The versions of a feed's blobs that have one, in no order. Names are listed, nothing is read.
 pub fn versions(state: &Container, feed: &FeedName) -> Versions {
     super::versions_below(state, KIND, format!("{KIND}/{feed}/"))
+}
+
+/// The records of a feed's markers, unread.
+pub fn records(state: &Container, feed: &FeedName) -> BoxStream<'static, Result<BlobFacts, ContainerError>> {
+    state.list(&format!("{KIND}/{feed}/"), None)
+}
+
+/// What a record of [`records`] says; `None`: it is gone, or no marker.
+pub async fn read_record(state: &Container, name: &BlobName) -> Result<Option<LoadedMarker>, ContainerError> {
+    super::read(state, name).await
 }
 
 /// The versions of one blob that have one.

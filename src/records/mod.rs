@@ -2,6 +2,7 @@
 //! to explain. The ledger in the warehouse, never a record, decides whether work is done.
 
 pub mod attempts;
+pub mod blob_created;
 pub mod dead_letters;
 pub mod key;
 pub mod landed;
@@ -12,8 +13,11 @@ pub mod pulled;
 pub mod quarantine;
 pub mod quarantined_events;
 pub mod retracted;
+pub mod sources;
 pub mod streams;
+pub mod sweep_check;
 pub mod sweep_position;
+pub mod tally;
 pub mod version_set;
 
 use bytes::Bytes;

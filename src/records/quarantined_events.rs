@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::names::{BlobName, FeedName};
+use crate::names::{BlobName, FeedName, Sha256};
 use crate::stations::containers::{Container, ContainerError};
 use crate::stations::hub::HubEvent;
 use crate::stations::warehouse::{QuarantinedEvents, StreamUnit};
@@ -69,6 +69,11 @@ pub fn feed_of(file: &BlobName) -> Option<FeedName> {
     FeedName::new(feed).ok()
 }
 
+/// What the names of a feed's files of bad events begin with.
+pub fn prefix_of(feed: &FeedName) -> String {
+    format!("{FOLDER}/{feed}/")
+}
+
 /// Writes the bad events of one commit. `bad` must not be empty.
 pub async fn write(
     quarantine: &Container,
@@ -95,6 +100,19 @@ pub async fn write(
     let blob = BlobName::new(&*name).expect("names of hubs and partitions are short");
     quarantine.put(&blob, Bytes::from(text)).await?;
     Ok(QuarantinedEvents { name, first, last, events: bad.len() as u64 })
+}
+
+/// Says that a commit made a file valid, `quarantined-events/<hash of its name>`: the sweep need not ask the ledger.
+pub async fn note(state: &Container, file: &BlobName) -> Result<(), ContainerError> {
+    state.put(&note_name(file), Bytes::copy_from_slice(file.as_str().as_bytes())).await.map(|_| ())
+}
+
+pub async fn is_noted(state: &Container, file: &BlobName) -> Result<bool, ContainerError> {
+    Ok(state.head(&note_name(file)).await?.is_some())
+}
+
+fn note_name(file: &BlobName) -> BlobName {
+    BlobName::new(format!("quarantined-events/{}", Sha256::of(file.as_str()))).expect("a hash has 64 characters")
 }
 
 /// Reads a file of bad events; `None`: it is gone. Lines that are not ours are passed over.

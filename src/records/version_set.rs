@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use futures::{Stream, TryStreamExt};
 
+use super::key;
 use crate::names::{BlobName, ETag};
 use crate::stations::containers::ContainerError;
 
@@ -18,8 +19,19 @@ impl VersionSet {
         Ok(VersionSet(versions.map_ok(|(blob, etag)| fingerprint(&blob, &etag)).try_collect().await?))
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn has(&self, blob: &BlobName, etag: &ETag) -> bool {
-        self.0.contains(&fingerprint(blob, etag))
+        // As the names of records tell them, which a very long name does not come back from.
+        let (blob, etag) =
+            key::version_of("", &key::of_version("", blob, etag)).unwrap_or((blob.clone(), etag.clone()));
+        self.0.contains(&fingerprint(&blob, &etag))
     }
 }
 

@@ -43,6 +43,8 @@ pub const EMBEDDED_SFTP: &str = "MILLRACE_EMBEDDED_SFTP";
 
 /// Set by the stand-in host: its process id. The real host does not say.
 pub const HOST_PROCESS: &str = "MILLRACE_HOST_PROCESS";
+/// Set by Azure: names the instance that the host runs on, whatever is restarted there.
+pub const INSTANCE_ID: &str = "WEBSITE_INSTANCE_ID";
 /// For tests: `<fault point>=<marker file>`; the handler is killed there, once for each marker file.
 pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
 

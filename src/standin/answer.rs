@@ -26,12 +26,15 @@ pub fn judge(status: u16, content_type: Option<&str>, body: &[u8]) -> Answer {
     if !(200..300).contains(&status) {
         return Answer::Failure(format!("response status code does not indicate success: {status}"));
     }
-    if body.trim_ascii().is_empty() || body.trim_ascii() == b"null" {
+    if body.is_empty() {
         return Answer::Hangs;
     }
     let media_type = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     if !["application/json", "text/json"].iter().any(|json| media_type.eq_ignore_ascii_case(json)) {
         return invalid(body, &format!("its content type is `{media_type}` and not application/json"));
+    }
+    if matches!(body.trim_ascii(), b"" | b"null") {
+        return Answer::Hangs;
     }
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(members)) => match read_members(members) {
@@ -85,7 +88,10 @@ mod tests {
     fn an_empty_body_hangs_whatever_its_type() {
         assert_eq!(judge(200, JSON, b""), Answer::Hangs);
         assert_eq!(judge(204, None, b""), Answer::Hangs);
+        assert_eq!(judge(200, Some("text/plain"), b""), Answer::Hangs);
         assert_eq!(judge(200, JSON, b" null "), Answer::Hangs);
+        assert_eq!(judge(200, JSON, b"\n"), Answer::Hangs);
+        assert!(matches!(judge(200, Some("text/plain"), b"null"), Answer::Failure(_)));
     }
 
     #[test]

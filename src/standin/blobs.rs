@@ -1,72 +1,45 @@
-//! Blob triggers by polling: each version of each blob once, five tries, then the poison list. The real host does it
-//! with receipts in its storage account and an internal queue; the outcome for a handler is the same.
+//! Blob triggers by polling: each version of each blob once, five tries, then the poison queue. The real host puts an
+//! internal queue between its receipts and the function; the outcome for a handler is the same.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use chrono::{DateTime, Utc};
-use futures::StreamExt;
-use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::definition::{Function, Trigger};
+use super::blob_versions::{BlobVersions, NewVersion};
+use super::definition::{BlobContent, Function, MessageEncoding, Trigger};
 use super::envelope::{self, BlobTriggerFacts, SystemFacts};
-use super::state::StateError;
-use super::{HostError, HostEvent, Shared};
-use crate::names::Sha256;
-use crate::stations::containers::{BlobFacts, Container};
+use super::invoker::{Occasion, chain};
+use super::script_host::Shared;
+use super::{HostError, HostEvent};
+use crate::stations::containers::ContainerError;
 
-/// The shortest pause between two looks at the container.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
-/// A look takes longer the more blobs there are: looking may take this share of one processor's time.
-const PAUSE_PER_LOOK: u32 = 8;
-/// Receipts remembered in memory, 16 bytes each, to spare a look at the disk.
-const REMEMBERED_RECEIPTS: usize = 1_000_000;
-
-/// A blob that a function will not be given again in this version: handled, or given up.
-#[derive(Serialize, Deserialize)]
-struct Receipt {
-    blob: String,
-    etag: String,
-    at: DateTime<Utc>,
-}
-
-/// A blob that failed too often, as the message on `webjobs-blobtrigger-poison` tells it.
-#[derive(Serialize, Deserialize)]
-struct Poison {
-    function: String,
-    container: String,
-    blob: String,
-    etag: String,
-    tries: u32,
-    last_failure: String,
-}
+/// Where blobs go that failed too often (`SharedBlobQueueListenerFactory.cs`).
+const POISON_QUEUE: &str = "webjobs-blobtrigger-poison";
+/// Beyond it the real host cannot build the request any more. [?] A hard stop near 800 MB, read from source.
+const CONTENT_LIMIT_BYTES: u64 = 800_000_000;
 
 struct Listener {
     shared: Arc<Shared>,
     function: Function,
-    container: Container,
+    versions: BlobVersions,
     token: String,
-    /// Versions with a receipt.
-    done: Mutex<HashSet<u128>>,
-    /// Versions being handled now.
-    under_way: Mutex<HashSet<u128>>,
+    content: BlobContent,
 }
 
-/// Runs one blob trigger for ever.
+/// Runs one blob trigger until the script host ends.
 pub(super) async fn listen(shared: Arc<Shared>, function: Function) -> Result<(), HostError> {
-    let Trigger::Blob { container, token } = &function.trigger else {
+    let Trigger::Blob { container, token, content } = &function.trigger else {
         return Ok(());
     };
-    let container = shared.container(container, &function.name)?;
+    let container = shared.ends.container(container, &function.name)?;
     let listener = Arc::new(Listener {
         token: token.clone(),
-        container,
-        done: Mutex::default(),
-        under_way: Mutex::default(),
+        content: *content,
+        versions: BlobVersions::new(shared.clone(), container, &function.name),
         shared,
         function,
     });
@@ -75,14 +48,18 @@ pub(super) async fn listen(shared: Arc<Shared>, function: Function) -> Result<()
     loop {
         let began = Instant::now();
         let found = look(&listener, &permits, &mut deliveries).await?;
-        while let Some(ended) = deliveries.try_join_next() {
-            ended.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))?;
-        }
+        join_ended(&mut deliveries)?;
         if found == 0 && deliveries.is_empty() {
-            listener.shared.progress.quiet(&listener.function.name, began);
+            listener.shared.ends.progress.quiet(&listener.function.name, began);
         }
-        tokio::time::sleep(SHORTEST_PAUSE.max(began.elapsed() * PAUSE_PER_LOOK)).await;
+        if !listener.shared.course.sleep(BlobVersions::pause_after(began.elapsed())).await {
+            break;
+        }
     }
+    while let Some(ended) = deliveries.join_next().await {
+        ended.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))?;
+    }
+    Ok(())
 }
 
 /// Goes through the container once and begins a delivery for each version without a receipt.
@@ -91,118 +68,104 @@ async fn look(
     permits: &Arc<Semaphore>,
     deliveries: &mut JoinSet<Result<(), HostError>>,
 ) -> Result<usize, HostError> {
-    let mut found = 0;
-    let mut blobs = listener.container.list("", None);
-    while let Some(blob) = blobs.next().await {
-        let facts = match blob {
-            Ok(facts) => facts,
-            Err(failure) => {
-                let message = format!("function `{}`: {}", listener.function.name, super::invoker::chain(&failure));
-                listener.shared.reporter.report(HostEvent::Warning { message }).await;
-                return Ok(found + 1);
-            }
+    let mut look = listener.versions.look();
+    while let Some(version) = look.next().await? {
+        let permit = tokio::select! {
+            permit = permits.clone().acquire_owned() => permit.expect("nobody closes the semaphore"),
+            () = listener.shared.course.ends() => return Ok(look.found),
         };
-        let version = version_of(&facts);
-        if listener.is_done(version) || listener.has_receipt(version).await? {
-            continue;
-        }
-        found += 1;
-        if !listener.under_way.lock().expect(NO_PANIC).insert(version) {
-            continue;
-        }
-        let permit = permits.clone().acquire_owned().await.expect("nobody closes the semaphore");
-        listener.shared.progress.moved(&listener.function.name);
+        listener.shared.ends.progress.moved(&listener.function.name);
         let delivery = listener.clone();
         deliveries.spawn(async move {
-            let outcome = delivery.deliver(&facts, version).await;
-            delivery.under_way.lock().expect(NO_PANIC).remove(&version);
-            delivery.shared.progress.moved(&delivery.function.name);
+            let outcome = delivery.deliver(&version).await;
+            delivery.versions.release(&version);
+            delivery.shared.ends.progress.moved(&delivery.function.name);
             drop(permit);
             outcome
         });
-        while let Some(ended) = deliveries.try_join_next() {
-            ended.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))?;
-        }
+        join_ended(deliveries)?;
     }
-    Ok(found)
+    Ok(look.found)
 }
 
-const NO_PANIC: &str = "nothing panics while it holds a set of versions";
+fn join_ended(deliveries: &mut JoinSet<Result<(), HostError>>) -> Result<(), HostError> {
+    while let Some(ended) = deliveries.try_join_next() {
+        ended.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))?;
+    }
+    Ok(())
+}
 
 impl Listener {
-    /// Gives one version to the function. The try is counted before it, so that one that kills the host counts too.
-    async fn deliver(&self, facts: &BlobFacts, version: u128) -> Result<(), HostError> {
-        let tries_name = self.record("tries", version);
-        let tries = self.shared.state.get::<u32>(&tries_name).await?.unwrap_or(0) + 1;
-        self.shared.state.put(&tries_name, &tries).await?;
-
-        let blob = BlobTriggerFacts { facts, container_url: self.container.url(), token: &self.token };
-        let system = SystemFacts { function: &self.function.name, now: Utc::now(), guid: Uuid::new_v4() };
-        let request = envelope::deferred_blob(&self.function.binding, &blob, &system);
-        let reason = format!("New blob detected: {}/{}", self.container.name(), facts.name);
-        if let Err(last_failure) = self.shared.invoker.invoke(&self.function, &reason, request).await {
+    /// Gives one version to the function.
+    async fn deliver(&self, version: &NewVersion) -> Result<(), HostError> {
+        let tries = self.versions.count_try(version).await?;
+        let request = match self.request(version).await {
+            Ok(request) => request,
+            // The next look finds what is there now.
+            Err(ContainerError::Superseded { .. } | ContainerError::Gone { .. }) => {
+                return Ok(self.versions.finish(version).await?);
+            }
+            Err(failure) => Err(chain(&failure)),
+        };
+        if self.shared.any_instance().invoke(&self.function, &self.occasion(version, tries), request).await.is_err() {
             if tries < self.shared.app.poison_blob_threshold {
                 return Ok(());
             }
-            self.poison(facts, version, tries, last_failure).await?;
+            self.poison(version, tries).await?;
         }
-        let receipt = Receipt { blob: facts.name.to_string(), etag: facts.etag.to_string(), at: Utc::now() };
-        self.shared.state.put(&self.record("receipts", version), &receipt).await?;
-        self.remember(version);
-        self.shared.state.remove(&tries_name).await?;
-        Ok(())
+        Ok(self.versions.finish(version).await?)
     }
 
-    async fn poison(
-        &self,
-        facts: &BlobFacts,
-        version: u128,
-        tries: u32,
-        last_failure: String,
-    ) -> Result<(), StateError> {
-        let poison = Poison {
+    async fn request(&self, version: &NewVersion) -> Result<Result<serde_json::Value, String>, ContainerError> {
+        let facts = &version.facts;
+        let container = &self.versions.container;
+        let blob = BlobTriggerFacts { facts, container_url: container.url(), token: &self.token };
+        let system = SystemFacts::now(&self.function.name);
+        if self.content == BlobContent::Deferred {
+            return Ok(Ok(envelope::deferred_blob(&self.function.binding, &blob, &system)));
+        }
+        if facts.size_bytes > CONTENT_LIMIT_BYTES {
+            return Ok(Err(format!(
+                "Exception binding parameter '{}': the blob has {} bytes, which do not fit into a request: set \
+                 properties.supportsDeferredBinding",
+                self.function.binding, facts.size_bytes
+            )));
+        }
+        let content = container.read(&facts.name, 0..facts.size_bytes, &facts.etag).await?;
+        Ok(Ok(envelope::blob_content(&self.function.binding, &blob, &content, &system)))
+    }
+
+    fn occasion(&self, version: &NewVersion, tries: u32) -> Occasion {
+        let (name, modified) = (&version.facts.name, version.facts.last_modified.format("%FT%T%.3f+00:00"));
+        let now = chrono::Utc::now().format("%FT%T%.3f+00:00");
+        Occasion {
+            reason: format!("New blob detected(LogsAndContainerScan): {}/{name}", self.versions.container.name()),
+            details: Some(format!(
+                "MessageId: {}, DequeueCount: {tries}, InsertedOn: {now}, BlobCreated: {modified}, BlobLastModified: {modified}",
+                Uuid::new_v4()
+            )),
+        }
+    }
+
+    /// `BlobTriggerMessage.cs`.
+    async fn poison(&self, version: &NewVersion, tries: u32) -> Result<(), HostError> {
+        let message = json!({
+            "Type": "BlobTrigger",
+            "FunctionId": format!("Host.Functions.{}", self.function.name),
+            "BlobType": "BlockBlob",
+            "ContainerName": self.versions.container.name(),
+            "BlobName": version.facts.name,
+            "ETag": format!("\"{}\"", version.facts.etag),
+        });
+        // The host's own queues are written as it reads them, whatever host.json says of encodings.
+        let text = super::queues::encoded(message.to_string().as_bytes(), MessageEncoding::Base64);
+        self.shared.ends.queues.open(POISON_QUEUE)?.send(&text)?;
+        let event = HostEvent::BlobPoisoned {
             function: self.function.name.clone(),
-            container: self.container.name().to_owned(),
-            blob: facts.name.to_string(),
-            etag: facts.etag.to_string(),
+            blob: version.facts.name.to_string(),
             tries,
-            last_failure,
         };
-        self.shared.state.put(&self.record("poison", version), &poison).await?;
-        let event = HostEvent::BlobPoisoned { function: poison.function, blob: poison.blob, tries };
-        self.shared.reporter.report(event).await;
+        self.shared.report(event).await;
         Ok(())
     }
-
-    fn is_done(&self, version: u128) -> bool {
-        self.done.lock().expect(NO_PANIC).contains(&version)
-    }
-
-    async fn has_receipt(&self, version: u128) -> Result<bool, StateError> {
-        let is_there = self.shared.state.has(&self.record("receipts", version)).await?;
-        if is_there {
-            self.remember(version);
-        }
-        Ok(is_there)
-    }
-
-    fn remember(&self, version: u128) {
-        let mut done = self.done.lock().expect(NO_PANIC);
-        if done.len() >= REMEMBERED_RECEIPTS {
-            done.clear();
-        }
-        done.insert(version);
-    }
-
-    /// Records lie in 256 folders, so that no folder grows without bound.
-    fn record(&self, kind: &str, version: u128) -> String {
-        let digits = format!("{version:032x}");
-        format!("{kind}/{}/{}/{digits}", self.function.name, &digits[..2])
-    }
-}
-
-/// Names one version of one blob.
-fn version_of(facts: &BlobFacts) -> u128 {
-    let hash = Sha256::of_fields(&[facts.name.as_str().as_bytes(), facts.etag.as_str().as_bytes()]);
-    u128::from_str_radix(&hash.as_str()[..32], 16).expect("a hash is hex digits")
 }

@@ -10,7 +10,7 @@ use super::{HostEvent, Reporter};
 
 /// A longer line is shown in pieces.
 const LINE_LIMIT_BYTES: u64 = 64 * 1024;
-/// How many lines of stderr the message about an exit quotes.
+/// How many lines of stderr the message about an exit quotes; warnings are none of them.
 const LAST_WORDS: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +45,14 @@ pub(super) async fn read_lines(
         if is_for_the_host(&line) {
             continue;
         }
-        if let Some(last_words) = &last_words {
+        let level = level_of(kind, stderr_is_for_errors_only, &line);
+        if let (Some(last_words), LogLevel::Error) = (&last_words, level) {
             let mut kept = last_words.lock().expect("nothing panics while it holds the last lines");
             kept.push_back(line.clone());
             if kept.len() > LAST_WORDS {
                 kept.pop_front();
             }
         }
-        let level = level_of(kind, stderr_is_for_errors_only, &line);
         reporter.report(HostEvent::HandlerLog { stream: kind, level, line }).await;
     }
 }
@@ -101,13 +101,14 @@ mod tests {
     async fn lines_are_reported_in_order_and_the_last_three_are_kept() {
         let (sender, mut events) = tokio::sync::mpsc::channel(16);
         let kept = Arc::new(Mutex::new(VecDeque::new()));
-        let text: &[u8] = b"one\r\ntwo\nthree\n\xff four";
-        read_lines(text, LogStream::Stderr, true, Reporter::new(sender), Some(kept.clone())).await;
+        let text: &[u8] = b"one\r\ntwo\nthree\na warning\n\xff four";
+        read_lines(text, LogStream::Stderr, true, Reporter { events: sender, progress: None }, Some(kept.clone()))
+            .await;
         let mut lines = Vec::new();
         while let Some(HostEvent::HandlerLog { line, .. }) = events.recv().await {
             lines.push(line);
         }
-        assert_eq!(lines, ["one", "two", "three", "\u{fffd} four"]);
+        assert_eq!(lines, ["one", "two", "three", "a warning", "\u{fffd} four"]);
         assert_eq!(*kept.lock().unwrap(), ["two", "three", "\u{fffd} four"]);
     }
 }

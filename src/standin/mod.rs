@@ -1,10 +1,11 @@
-//! The stand-in for the Functions host: runs an app folder as `func start` would, for the five kinds of function that
-//! millrace has. The handler is a child process and is driven over the real protocol, with the real encodings, timers,
-//! retries, receipts, poison rules and restarts; it cannot tell the difference.
+//! The stand-in for the Functions host: runs an app folder as `func start` would, for the kinds of function that millrace
+//! has. The handler is a child process and is driven over the real protocol, with the real encodings, timers, retries,
+//! receipts, queues, poison rules and restarts; it cannot tell the difference. Where a comment says [?], nobody has seen a
+//! real host do what was read out of its source.
 //!
-//! It knows nothing of what the functions do. It stands on the embedded ends only: a container that can be listed and a
-//! journal. A change of host.json or function.json is not watched. When the host itself is killed, the handler must see
-//! for itself that its parent is gone: the real host leaves it no other way either.
+//! It knows nothing of what the functions do. It stands on the embedded ends only: containers that can be listed, a
+//! journal, and storage queues of its own. When the host itself is killed, the handler must see for itself that its parent
+//! is gone: the real host leaves it no other way either.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,61 +13,91 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 mod answer;
+mod blob_versions;
 mod blobs;
 mod console;
+mod course;
+mod dates;
 mod definition;
 mod envelope;
+mod event_grid;
 mod events;
 mod front;
 mod invoker;
+mod metadata;
+mod outputs;
 mod process;
 mod progress;
+mod queues;
 mod render;
 mod retry;
 mod schedule;
+mod script_host;
 pub mod sftp_server;
 mod state;
+mod storage_queue;
 mod timers;
+mod watcher;
 
 pub use console::{LogLevel, LogStream};
-pub use definition::{App, DefinitionError, Function, Settings, Trigger};
-pub use process::HandlerCommand;
+pub use definition::{App, DefinitionError, Function, InPlaceOf, Settings, Trigger};
+pub use process::{HandlerOptions, NamedProgram};
 pub use render::render;
 pub use retry::RetryPolicy;
 pub use schedule::{BadSchedule, Schedule};
 pub use state::StateError;
+pub use storage_queue::{QueueError, QueueMessage, StorageQueue, StorageQueues};
 
-use crate::stations::containers::{Container, Containers};
+use crate::stations::containers::Containers;
 use crate::stations::hub::journal::{JournalError, JournalHub};
-use invoker::Invoker;
-use process::Supervisor;
+use course::Course;
+use front::{Front, Order};
 use progress::{Progress, Verdict};
+use script_host::{Ends, ScriptHost, Shared};
 use state::State;
+use watcher::Watcher;
 
 /// How often [`Until::Idle`] asks whether anything is left to do.
 const IDLE_CHECK: Duration = Duration::from_millis(50);
+/// With `true`, a host that is stopped drains: what runs is checkpointed.
+const DRAIN_SETTING: &str = "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING";
 
 /// What to run, and on what.
 pub struct HostOptions {
     /// The folder with host.json; functions are its direct children, or those of its `functions/`.
     pub app: PathBuf,
-    pub handler: HandlerCommand,
+    /// function.json documents that count in place of those in the folder.
+    pub in_place: Vec<InPlaceOf>,
+    pub handler: HandlerOptions,
     /// local.settings.json's `Values` and the environment over them: for `%NAME%`, and for the handler's environment.
     pub settings: Settings,
     /// Where `/api` and `/admin` are served; port 0 takes any.
     pub address: SocketAddr,
-    /// Receipts, tries, poison list, timer status and checkpoints.
+    /// How many handlers share the work, as the instances of a scaled-out app do. At least one.
+    pub instances: usize,
+    /// Receipts, tries, timer status and checkpoints.
     pub state: PathBuf,
     /// What the blob triggers watch: a container is found by its name.
     pub containers: Containers,
     /// What the event hub triggers read.
     pub hub: JournalHub,
+    /// What the queue triggers read, and where poison goes.
+    pub queues: StorageQueues,
+    /// Plays Event Grid.
+    pub blob_events: Option<BlobEvents>,
     pub until: Until,
+}
+
+/// An Event Grid subscription: where `function` has a queue trigger, each blob that is created or overwritten in
+/// `container` becomes a message in its queue.
+#[derive(Clone, Debug)]
+pub struct BlobEvents {
+    pub function: String,
+    pub container: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +110,24 @@ pub enum Until {
     Idle,
 }
 
+/// One function, as the list at the start shows it.
+#[derive(Clone, Debug)]
+pub struct ListedFunction {
+    pub name: String,
+    /// `timerTrigger`, …
+    pub trigger: &'static str,
+    /// For one that is called over HTTP.
+    pub url: Option<String>,
+    /// Empty: all.
+    pub methods: Vec<String>,
+}
+
 /// What happens, in order. A renderer prints it; nothing depends on who listens.
 #[derive(Clone, Debug)]
 pub enum HostEvent {
     Listening {
         address: SocketAddr,
-        /// Each function called over HTTP, with its address.
-        routes: Vec<(String, String)>,
+        functions: Vec<ListedFunction>,
     },
     HandlerStarted {
         process_id: Option<u32>,
@@ -106,6 +148,8 @@ pub enum HostEvent {
         function: String,
         id: Uuid,
         reason: String,
+        /// The trigger's details, as the host's log has them.
+        details: Option<String>,
     },
     /// One try of an invocation; a retry starts again under the same id.
     InvocationEnded {
@@ -122,6 +166,17 @@ pub enum HostEvent {
         blob: String,
         tries: u32,
     },
+    MessagePoisoned {
+        function: String,
+        /// The queue that it was moved to.
+        queue: String,
+        tries: u32,
+    },
+    /// The app changed, and another script host takes over.
+    Restarting,
+    Information {
+        message: String,
+    },
     Warning {
         message: String,
     },
@@ -134,10 +189,18 @@ pub enum HostError {
     Definition(#[from] DefinitionError),
     #[error(transparent)]
     State(#[from] StateError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     #[error("address {address} cannot be listened on: stop what uses it, or choose another port")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("no free port for the handler on 127.0.0.1")]
     NoFreePort { source: std::io::Error },
+    #[error("port {port}, which customHandler.port names, is taken: stop what uses it, or remove the key")]
+    PortTaken { port: u16, source: std::io::Error },
+    #[error(
+        "customHandler.port is {port}, and {instances} handlers cannot share it: remove the key, or run one instance"
+    )]
+    PortForSeveral { port: u16, instances: usize },
     #[error("handler `{}` cannot be started", program.display())]
     Start { program: PathBuf, source: std::io::Error },
     #[error("the HTTP client cannot be set up")]
@@ -157,8 +220,10 @@ pub enum HostError {
 }
 
 /// Runs the app until `stop` is ready, nothing is left to do ([`Until::Idle`]), or an error ends the host as it would
-/// end the real one. `events` must be read all the time: the host waits for it. The handler is killed before this
-/// returns, and when the future is dropped; invocations that were in flight are delivered again by the next host.
+/// end the real one. `events` must be read all the time: the host waits for it.
+///
+/// A host that stops takes no new work, waits up to ten seconds for what runs, and kills the handler before this returns;
+/// when the future is dropped, it kills it at once. What was in flight is delivered again by the next host.
 ///
 /// Starts one thread for HTTP.
 pub async fn run_host(
@@ -166,79 +231,111 @@ pub async fn run_host(
     events: mpsc::Sender<HostEvent>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), HostError> {
-    let reporter = Reporter::new(events);
-    let app = Arc::new(App::read(&options.app, &options.settings)?);
-    let (state, _state_is_ours) = State::open(&options.state)?;
     let progress = Arc::new(Progress::default());
-    let reporter = reporter.noting(progress.clone());
-    let (supervisor, handler) = Supervisor::prepare(options.handler, options.settings, app.clone(), reporter.clone())?;
+    let reporter = Reporter { events, progress: Some(progress.clone()) };
+    let files = Files { app: options.app, settings: options.settings.clone(), in_place: options.in_place };
+    let mut watcher = Watcher::new(&files.app);
+    let app = files.read()?;
+    let (state, _state_is_ours) = State::open(&options.state)?;
     let (fatal, mut fatal_errors) = mpsc::channel(1);
-    let invoker = Invoker { app: app.clone(), handler, reporter: reporter.clone(), progress: progress.clone(), fatal };
-    let shared = Arc::new(Shared {
-        app,
+    let at_the_end = match options.settings.get(DRAIN_SETTING) {
+        Some(value) if value.eq_ignore_ascii_case("true") || value == "1" => Course::Draining,
+        _ => Course::Stopping,
+    };
+    let ends = Arc::new(Ends {
         state,
-        invoker,
-        reporter: reporter.clone(),
-        progress,
         containers: options.containers,
         hub: options.hub,
+        queues: options.queues,
+        progress: progress.clone(),
+        reporter: reporter.clone(),
+        fatal,
+        settings: options.settings,
+        handler: options.handler,
+        instances: options.instances.max(1),
+        blob_events: options.blob_events,
     });
 
-    let mut tasks = JoinSet::new();
-    let front = front::serve(shared.clone(), options.address).await?;
-    let mut handler_process = tokio::spawn(supervisor.run());
-    let _kill_with_us = AbortOnDrop(handler_process.abort_handle());
-    start_listeners(&shared, &mut tasks).await?;
+    let mut script_host = ScriptHost::prepare(ends.clone(), app)?;
+    let (current, current_seen) = watch::channel(script_host.shared.clone());
+    let (orders_in, mut orders) = mpsc::channel(1);
+    let front = Front::serve(options.address, current_seen, orders_in).await?;
+    script_host.start_handlers();
+    script_host.start_listeners().await?;
 
-    let outcome = tokio::select! {
-        () = stop => Ok(()),
-        idle = becomes_idle(&shared.progress), if options.until == Until::Idle => idle,
-        gave_up = &mut handler_process => Err(gave_up.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))),
-        Some(error) = fatal_errors.recv() => Err(error),
-        error = first_error(&mut tasks) => Err(error),
+    tokio::pin!(stop);
+    let outcome = loop {
+        let changed = tokio::select! {
+            () = &mut stop => break Ok(()),
+            idle = becomes_idle(&progress), if options.until == Until::Idle => break idle,
+            failure = script_host.failure() => break Err(failure),
+            Some(failure) = fatal_errors.recv() => break Err(failure),
+            () = watcher.changed() => files.read(),
+            Some(Order::Resume) = orders.recv() => files.read(),
+        };
+        let app = match changed {
+            Ok(app) => app,
+            Err(fault) => {
+                // The real host has no functions until the file is mended; here the app goes on as it was.
+                let message = format!("the app changed and cannot be read: {}", invoker::chain(&fault));
+                reporter.report(HostEvent::Warning { message }).await;
+                continue;
+            }
+        };
+        reporter.report(HostEvent::Restarting).await;
+        let restarted = tokio::select! {
+            () = &mut stop => break Ok(()),
+            restarted = restart(&mut script_host, &ends, app, &current) => restarted,
+        };
+        if let Err(failure) = restarted {
+            break Err(failure);
+        }
     };
-    tasks.shutdown().await;
+    script_host.stop_listeners(at_the_end).await;
     front.stop().await;
-    if !handler_process.is_finished() {
-        handler_process.abort();
-        // It ends as cancelled, and its child has been killed by then.
-        let _ = handler_process.await;
-    }
+    script_host.kill().await;
     reporter.report(HostEvent::Stopped).await;
     outcome
 }
 
-async fn start_listeners(shared: &Arc<Shared>, tasks: &mut JoinSet<Result<(), HostError>>) -> Result<(), HostError> {
-    for function in &shared.app.functions {
-        match &function.trigger {
-            Trigger::Timer { .. } => {
-                shared.progress.add_timer(&function.name);
-                tasks.spawn(timers::listen(shared.clone(), function.clone()));
-            }
-            Trigger::Blob { .. } => {
-                shared.progress.add_source(&function.name);
-                tasks.spawn(blobs::listen(shared.clone(), function.clone()));
-            }
-            Trigger::EventHub { hub, .. } => {
-                let counted = shared.hub.partition_count(hub).await;
-                for partition in 0..counted.map_err(|source| events::journal_failed(function, source))? {
-                    shared.progress.add_source(&events::source_name(function, partition));
-                    tasks.spawn(events::listen(shared.clone(), function.clone(), partition));
-                }
-            }
-            Trigger::Http { .. } => {}
-        }
+/// Another script host takes over: its handler is ready before the old one is killed, so that for a moment there are two.
+/// Where host.json names the handler's port, the old one must go first.
+async fn restart(
+    script_host: &mut ScriptHost,
+    ends: &Arc<Ends>,
+    app: Arc<App>,
+    current: &watch::Sender<Arc<Shared>>,
+) -> Result<(), HostError> {
+    // A handler that took all three of its errors with it counts anew, as the dispatcher does.
+    if app.handler.port.is_some() {
+        script_host.stop_listeners(Course::Stopping).await;
+        script_host.kill().await;
+        *script_host = ScriptHost::prepare(ends.clone(), app)?;
+        current.send_replace(script_host.shared.clone());
+        script_host.start_handlers();
+        return script_host.start_listeners().await;
     }
+    let mut next = ScriptHost::prepare(ends.clone(), app)?;
+    next.start_handlers();
+    next.becomes_ready().await?;
+    current.send_replace(next.shared.clone());
+    script_host.stop_listeners(Course::Stopping).await;
+    next.start_listeners().await?;
+    std::mem::replace(script_host, next).kill().await;
     Ok(())
 }
 
-async fn first_error(tasks: &mut JoinSet<Result<(), HostError>>) -> HostError {
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic())) {
-            return error;
-        }
+/// Where the app is read from, each time it changes.
+struct Files {
+    app: PathBuf,
+    settings: Settings,
+    in_place: Vec<InPlaceOf>,
+}
+
+impl Files {
+    fn read(&self) -> Result<Arc<App>, DefinitionError> {
+        App::read_with(&self.app, &self.settings, &self.in_place).map(Arc::new)
     }
-    std::future::pending().await
 }
 
 async fn becomes_idle(progress: &Progress) -> Result<(), HostError> {
@@ -251,58 +348,20 @@ async fn becomes_idle(progress: &Progress) -> Result<(), HostError> {
     }
 }
 
-/// What all listeners work with.
-struct Shared {
-    app: Arc<App>,
-    state: State,
-    invoker: Invoker,
-    reporter: Reporter,
-    progress: Arc<Progress>,
-    containers: Containers,
-    hub: JournalHub,
-}
-
-impl Shared {
-    fn container(&self, name: &str, function: &str) -> Result<Container, HostError> {
-        let known =
-            [&self.containers.landing, &self.containers.quarantine, &self.containers.curated, &self.containers.state];
-        let found = known.into_iter().find(|container| container.name() == name);
-        found
-            .cloned()
-            .ok_or_else(|| HostError::NoContainer { function: function.to_owned(), container: name.to_owned() })
-    }
-}
-
 /// Tells the caller what happens.
 #[derive(Clone)]
 struct Reporter {
     events: mpsc::Sender<HostEvent>,
+    /// Keeps the handler's error lines for the message of a host that is stuck.
     progress: Option<Arc<Progress>>,
 }
 
 impl Reporter {
-    fn new(events: mpsc::Sender<HostEvent>) -> Self {
-        Reporter { events, progress: None }
-    }
-
-    /// Keeps the handler's error lines for the message of a host that is stuck.
-    fn noting(self, progress: Arc<Progress>) -> Self {
-        Reporter { progress: Some(progress), ..self }
-    }
-
     async fn report(&self, event: HostEvent) {
         if let (Some(progress), HostEvent::HandlerLog { level: LogLevel::Error, line, .. }) = (&self.progress, &event) {
             progress.note(line.clone());
         }
         // A caller that does not listen any more misses nothing it wants.
         let _ = self.events.send(event).await;
-    }
-}
-
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

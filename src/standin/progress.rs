@@ -38,6 +38,8 @@ struct Inner {
     /// Grows whenever a delivery begins or ends.
     moves: u64,
     in_flight: usize,
+    /// Invocations that failed and are to be tried again, or are being tried again.
+    retrying: usize,
     /// When each source was last looked at and found with nothing to deliver.
     sources: BTreeMap<String, Option<Instant>>,
     timers: BTreeMap<String, Timer>,
@@ -71,6 +73,13 @@ pub(super) struct RunBegun {
 }
 
 impl Progress {
+    /// Another script host takes over: its listeners name themselves anew.
+    pub(super) fn forget_listeners(&self) {
+        let mut inner = self.lock();
+        inner.sources.clear();
+        inner.timers.clear();
+    }
+
     /// Names a source, which counts as busy until it says otherwise.
     pub(super) fn add_source(&self, source: &str) {
         self.lock().sources.insert(source.to_owned(), None);
@@ -136,6 +145,18 @@ impl Progress {
         InFlight(self.clone())
     }
 
+    /// Counts an invocation as one that is retried until the guard is dropped.
+    pub(super) fn retrying(self: &Arc<Self>) -> Retrying {
+        self.lock().retrying += 1;
+        Retrying(self.clone())
+    }
+
+    /// How many invocations are in flight, and how many of them are retried.
+    pub(super) fn outstanding(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.in_flight, inner.retrying)
+    }
+
     pub(super) fn verdict(&self) -> Verdict {
         let inner = self.lock();
         if inner.timers.values().any(|timer| timer.failing_runs >= FAILING_RUNS) {
@@ -175,6 +196,14 @@ pub(super) struct InFlight(Arc<Progress>);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.lock().in_flight -= 1;
+    }
+}
+
+pub(super) struct Retrying(Arc<Progress>);
+
+impl Drop for Retrying {
+    fn drop(&mut self) {
+        self.0.lock().retrying -= 1;
     }
 }
 

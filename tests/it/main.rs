@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod broker;
 mod build;
 mod containers_conformance;
 mod dev;
+mod event_hubs;
 mod events;
 mod flights;
 mod formats;
@@ -23,4 +25,6 @@ mod standin;
 mod streams;
 mod support;
 mod transcripts;
+mod two_handlers;
+mod variants;
 mod warehouse_conformance;

@@ -98,7 +98,7 @@ impl Handler {
     }
 }
 
-fn settings(place: &Place) -> Vec<(String, String)> {
+pub fn settings(place: &Place) -> Vec<(String, String)> {
     let end = |scheme: &str, name: &str| format!("{scheme}{}", place.workspace().join(name).display());
     vec![
         ("LandingStorage".to_owned(), end("file:", "storage")),
@@ -141,7 +141,7 @@ fn blob(uri: &str, content: &str) -> Value {
     })
 }
 
-fn batch(events: Value) -> Value {
+pub fn batch(events: Value) -> Value {
     let context = json!({"IsCheckpointingAfterInvocation": true, "FullyQualifiedNamespace": "ns.servicebus.windows.net",
                          "EventHubName": "files", "ConsumerGroup": "$Default", "PartitionId": "3"});
     json!({
@@ -196,6 +196,31 @@ async fn a_blobs_address_is_announced_in_both_encodings_and_past_its_content() {
     let heavy = blob(&uri, &"aWQsbmFtZQoxLGFkYQo=".repeat(2_400_000));
     let (status, answer) = handler.post("announce", &heavy).await;
     assert_eq!((status, &answer["ReturnValue"]["announced"]), (StatusCode::OK, &json!(landed.blob)));
+}
+
+#[tokio::test]
+async fn a_queue_message_is_announced_by_what_it_says_whatever_the_metadata_say() {
+    let handler = Handler::start();
+    let landed = handler.landed().await;
+    let uri = format!("{}/{}", handler.landing_url().await, landed.blob);
+    let event = json!({ "eventType": "Microsoft.Storage.BlobCreated", "data": { "url": uri } }).to_string();
+    let forms = [json!(STANDARD.encode(&event)), json!(json!(event).to_string())];
+    for form in forms {
+        let forged = json!({ "Uri": "\"https://elsewhere/landing/flights/x.csv\"", "sys": sys("announce") });
+        let (status, answer) =
+            handler.post("announce", &json!({ "Data": { "message": form }, "Metadata": forged })).await;
+        assert_eq!((status, &answer["ReturnValue"]["announced"]), (StatusCode::OK, &json!(landed.blob)), "{answer}");
+    }
+    // What a retry would not mend is refused, and does not come again.
+    for (message, reason) in
+        [("hello", "not JSON"), (r#"{"eventType":"Microsoft.Storage.BlobCreated"}"#, "no `data.url`")]
+    {
+        let body =
+            json!({ "Data": { "message": STANDARD.encode(message) }, "Metadata": { "Uri": json!(uri).to_string() } });
+        let (status, answer) = handler.post("announce", &body).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(answer["ReturnValue"]["refused"].as_str().unwrap().contains(reason), "{answer}");
+    }
 }
 
 #[tokio::test]
@@ -285,6 +310,13 @@ async fn the_status_page_is_forwarded_or_comes_in_an_envelope() {
     let page = handler.client.get(format!("{}/api/status", handler.url)).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     assert!(page.text().await.unwrap().contains("flights"));
+    let browser = handler.client.get(format!("{}/api/status?code=k", handler.url)).header("Accept", "text/html,*/*");
+    let page = browser.send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let page = page.text().await.unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("?code=k&amp;format=json"), "{page}");
+    let refused = handler.client.get(format!("{}/api/status?format=xml", handler.url)).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
     let report: Value = handler
         .client
         .get(format!("{}/api/status?format=json", handler.url))

@@ -18,16 +18,7 @@ pub async fn finish(
 ) -> Result<(), ContainerError> {
     let (blob, etag) = (&committed.unit.blob, &committed.etag);
     let state = &at.containers.state;
-    let marker = LoadedMarker {
-        blob: blob.clone(),
-        etag: etag.clone(),
-        generation: committed.generation,
-        load_id: Some(committed.load_id.clone()),
-        rows_read: committed.rows_read,
-        rows_rejected: committed.rows_rejected,
-        committed_at: committed.committed_at,
-    };
-    loaded::write(state, &marker).await?;
+    loaded::write(state, &marker_of(committed)).await?;
     dead_letters::remove(state, blob, etag).await?;
     retracted::remove(state, blob, etag).await?;
     let Some(displaced) = displaced else { return Ok(()) };
@@ -36,6 +27,19 @@ pub async fn finish(
         retracted::remove(state, blob, &displaced.etag).await?;
     }
     remove_files(displaced, at).await
+}
+
+/// The marker of what the ledger says.
+pub fn marker_of(record: &UnitRecord) -> LoadedMarker {
+    LoadedMarker {
+        blob: record.unit.blob.clone(),
+        etag: record.etag.clone(),
+        generation: record.generation,
+        load_id: Some(record.load_id.clone()),
+        rows_read: record.rows_read,
+        rows_rejected: record.rows_rejected,
+        committed_at: record.committed_at,
+    }
 }
 
 /// A version that the ledger calls retracted, where a kill left the records behind.

@@ -8,6 +8,7 @@ use crate::names::{BlobName, ETag, Sha256};
 use crate::records::attempts;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::records::landed::{LandedFile, MessageError};
+use crate::stations::containers::ContainerError;
 use crate::stations::warehouse::WarehouseError;
 use crate::telemetry::{chain, panic_text};
 
@@ -37,6 +38,10 @@ impl Rejection {
         Rejection::new(chain(error), "see the reason; correct the file or the summary, then retry the dead letter")
     }
 
+    pub fn by_store(error: &ContainerError) -> Self {
+        Rejection::new(chain(error), "upload it under another name; a new version is taken by itself")
+    }
+
     pub fn no_such_feed(landed: &LandedFile) -> Self {
         Rejection::new(
             format!("pipeline.toml declares no feed `{}`", landed.feed),
@@ -54,7 +59,7 @@ impl Rejection {
     pub fn exhausted() -> Self {
         Rejection::new(
             format!(
-                "{} processes began this file and none of them finished: it kills the handler, or never fits the time",
+                "{} tries began this file and none of them finished: it kills the handler, or never fits the time",
                 attempts::TRIES
             ),
             "look at the log of those times; split the file or give the app more memory or time, then retry the dead \

@@ -132,6 +132,9 @@ async fn commit(
         Err(error) => return Err(error.into()),
     }
     faults::point("stream.committed");
+    if let Some(file) = own_file.and_then(|name| BlobName::new(name).ok()) {
+        quarantined_events::note(at.state, &file).await?;
+    }
     if let Some((event, reason)) = bad.first() {
         warn!(
             "feed `{}`, hub `{}`, partition {}: {} of {} events are in quarantine; the first is {}: {reason}",

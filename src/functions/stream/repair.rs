@@ -1,6 +1,7 @@
 //! Numbers that the host passed over, read from the hub through the repair group and counted, in steps that each commit.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::apply::{self, Applied};
@@ -86,13 +87,14 @@ async fn lost_before(cursor: &Cursor, first: u64, at: &StreamStations<'_>) -> Re
 }
 
 /// What follows `applied` and nobody delivered: a lost last batch, or a lost first one, after which nothing came. What is
-/// younger than `grace` is left to the host.
+/// younger than `grace` is left to the host. Begins no step after the deadline.
 ///
 /// Only where the stored position and the hub differ is the database asked.
 pub async fn repair_tail(
     unit: &StreamUnit,
     bounds: &PartitionBounds,
     grace: TimeDelta,
+    deadline: Instant,
     at: &StreamStations<'_>,
 ) -> Result<StreamReport, StreamError> {
     let mut report = StreamReport::default();
@@ -100,7 +102,7 @@ pub async fn repair_tail(
     let mut cursor = Cursor::open(unit.clone(), None, at).await?;
     let ripe_before = at.clock.now() - grace;
     let mut looks = 1;
-    while cursor.next() <= last && is_ripe(&cursor, ripe_before, at).await? {
+    while cursor.next() <= last && Instant::now() < deadline && is_ripe(&cursor, ripe_before, at).await? {
         // One step at a time, so that what is young enough for the host is not taken from it.
         let step = last.min(cursor.next() + MOST_EVENTS as u64 - 1);
         if let Applied::Moved { .. } = fill(&mut cursor, step, &mut report, at).await? {

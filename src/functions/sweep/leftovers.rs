@@ -6,10 +6,11 @@ use futures::{StreamExt, TryStreamExt};
 use tracing::info;
 
 use super::{SweepError, SweepStations};
-use crate::names::BlobName;
+use crate::functions::load::marker_of;
+use crate::names::{BlobName, FeedName};
 use crate::records::load_files::{self, LoadFile};
 use crate::records::sweep_position::{self, LeftoversPosition};
-use crate::records::{dead_letters, loaded, retracted};
+use crate::records::{dead_letters, loaded, quarantined_events, retracted};
 use crate::stations::containers::BlobFacts;
 use crate::stations::warehouse::FileUnit;
 
@@ -37,8 +38,7 @@ pub async fn remove(at: &SweepStations<'_>, now: DateTime<Utc>) -> Result<usize,
         let Some(last) = after else { continue };
         let page: Vec<BlobFacts> = container.list("", Some(last.as_str())).take(FILES_A_TICK).try_collect().await?;
         for file in page.iter().filter(|file| now - file.last_modified > LEFT_BEHIND) {
-            let Some(load) = load_files::parse(&file.name) else { continue };
-            if counts(&load, &file.name, at).await? {
+            if is_counted(&file.name, at).await? {
                 continue;
             }
             container.delete(&file.name).await?;
@@ -49,6 +49,34 @@ pub async fn remove(at: &SweepStations<'_>, now: DateTime<Utc>) -> Result<usize,
     }
     sweep_position::write_leftovers(state, &position).await?;
     Ok(removed)
+}
+
+/// Whether a file is that of a load that counts; files that are none of ours are left alone.
+async fn is_counted(file: &BlobName, at: &SweepStations<'_>) -> Result<bool, SweepError> {
+    if let Some(feed) = quarantined_events::feed_of(file) {
+        return events_count(&feed, file, at).await;
+    }
+    match load_files::parse(file) {
+        Some(load) => counts(&load, file, at).await,
+        None => Ok(true),
+    }
+}
+
+/// Whether a commit made a file of bad events valid.
+async fn events_count(feed: &FeedName, file: &BlobName, at: &SweepStations<'_>) -> Result<bool, SweepError> {
+    let state = at.announce.state;
+    if quarantined_events::is_noted(state, file).await? {
+        return Ok(true);
+    }
+    // The name but for its last character comes just before it, as all end alike.
+    let before = &file.as_str()[..file.as_str().len() - 1];
+    let found = at.warehouse.stream_quarantine(feed, Some(before), 1).await?;
+    let is_named = found.iter().any(|(_, named)| named.name == file.as_str());
+    if is_named {
+        // So that nobody asks the ledger about this file again.
+        quarantined_events::note(state, file).await?;
+    }
+    Ok(is_named)
 }
 
 /// Whether the load counts, or a dead letter tells people to read the file.
@@ -68,7 +96,12 @@ async fn counts(load: &LoadFile, file: &BlobName, at: &SweepStations<'_>) -> Res
     }
     let Some(feed) = load.blob.feed() else { return Ok(false) };
     let unit = at.warehouse.unit(&FileUnit { feed, blob: load.blob.clone() }).await?;
-    Ok(unit.is_some_and(|unit| unit.load_id == load.load_id))
+    let Some(unit) = unit.filter(|unit| unit.load_id == load.load_id) else { return Ok(false) };
+    if unit.retracted_at.is_none() {
+        // A marker that names the load, so that nobody asks the ledger about this file again.
+        loaded::write(state, &marker_of(&unit)).await?;
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! its end costs two questions to the hub, and none to the database.
 
 use chrono::TimeDelta;
+use tokio::time::Instant;
 use tracing::error;
 
 use crate::clock::Clock;
@@ -39,8 +40,9 @@ pub struct TailReport {
     pub failed: usize,
 }
 
-/// Looks at every partition of every streamed feed. One that fails stops no other.
-pub async fn repair_tails(at: &TailStations<'_>) -> TailReport {
+/// Looks at every partition of every streamed feed. One that fails stops no other. Begins none after the deadline: what is
+/// not reached is reached by the next tick.
+pub async fn repair_tails(at: &TailStations<'_>, deadline: Instant) -> TailReport {
     let mut report = TailReport::default();
     for feed in at.feeds.iter() {
         let hub = &feed.source.hub;
@@ -53,8 +55,11 @@ pub async fn repair_tails(at: &TailStations<'_>) -> TailReport {
             }
         };
         for partition in &properties.partitions {
+            if Instant::now() >= deadline {
+                return report;
+            }
             let unit = unit_in(hub, &properties, partition, feed.name());
-            match tail_of(&unit, feed, at).await {
+            match tail_of(&unit, feed, deadline, at).await {
                 Ok(repaired) => {
                     report.repaired += repaired.repaired;
                     report.lost += repaired.lost;
@@ -73,7 +78,12 @@ pub async fn repair_tails(at: &TailStations<'_>) -> TailReport {
     report
 }
 
-async fn tail_of(unit: &StreamUnit, feed: &StreamedFeed, at: &TailStations<'_>) -> Result<StreamReport, StreamError> {
+async fn tail_of(
+    unit: &StreamUnit,
+    feed: &StreamedFeed,
+    deadline: Instant,
+    at: &TailStations<'_>,
+) -> Result<StreamReport, StreamError> {
     let nothing = StreamReport::default();
     let bounds = at.hub.bounds(&unit.hub, &unit.partition).await?;
     let Some(last) = bounds.last_enqueued else { return Ok(nothing) };
@@ -97,5 +107,5 @@ async fn tail_of(unit: &StreamUnit, feed: &StreamedFeed, at: &TailStations<'_>) 
         clock: at.clock,
         written: at.written,
     };
-    repair_tail(unit, &bounds, GRACE, &stations).await
+    repair_tail(unit, &bounds, GRACE, deadline, &stations).await
 }

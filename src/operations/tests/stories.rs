@@ -67,12 +67,13 @@ async fn a_load_that_has_not_ended_is_named() {
     let place = Place::new().await;
     let etag = place.land(&blob("flights/slow.csv"), "one").await;
     let state = &place.containers.state;
-    attempts::begin(state, &blob("flights/slow.csv"), &etag, "first", place.clock.now()).await.unwrap();
+    let worker = |process: &str| attempts::Worker::new(process, "here", TimeDelta::hours(1));
+    drop(attempts::begin(state, &blob("flights/slow.csv"), &etag, &worker("first"), place.clock.now()).await.unwrap());
     let told = place.story("slow.csv").await;
     assert_eq!(told.standing, Standing::Loading);
     assert!(told.next.starts_with("the load is under way, or its handler was killed"), "{}", told.next);
     assert_eq!(told.source, None, "nobody saw it at a source");
-    attempts::begin(state, &blob("flights/slow.csv"), &etag, "second", place.clock.now()).await.unwrap();
+    drop(attempts::begin(state, &blob("flights/slow.csv"), &etag, &worker("second"), place.clock.now()).await.unwrap());
     let told = place.story("slow.csv").await;
     assert!(told.next.starts_with("2 loads have begun and not ended"), "{}", told.next);
 }

@@ -26,8 +26,9 @@ use object_store::memory::InMemory;
 
 use self::draft::{Draft, Durability};
 use self::place::{Place, etag_of};
+use super::listed::shown;
 use super::walk::{Found, Walk, is_temporary};
-use super::{Backend, BlobFacts, BlobWriter, Condition, ContainerError};
+use super::{Backend, BlobFacts, BlobWriter, Condition, ContainerError, Listed, OddBlob};
 use crate::names::{BlobName, ETag};
 
 /// Linux, macOS and Windows allow this many bytes or more in one segment of a path.
@@ -116,7 +117,7 @@ impl Backend for Directory {
         Ok(Box::new(DirectoryWriter { blob: blob.clone(), draft }))
     }
 
-    fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<BlobFacts, ContainerError>> {
+    fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<Listed, ContainerError>> {
         let place = Arc::clone(&self.place);
         let container = place.container;
         let prefix = prefix.to_owned();
@@ -125,9 +126,7 @@ impl Backend for Directory {
             let place = Arc::clone(&place);
             blocking(move || {
                 let mut walk = match progress {
-                    Progress::Begin((prefix, after)) => {
-                        Walk::begin(place.container, &place.root, &prefix, after.as_deref())?
-                    }
+                    Progress::Begin((prefix, after)) => Walk::begin(&place.root, &prefix, after.as_deref())?,
                     Progress::Within(walk) => walk,
                     Progress::Ended => return Ok(None),
                 };
@@ -139,7 +138,7 @@ impl Backend for Directory {
         batches
             .map(move |batch| {
                 let items = match batch {
-                    Ok(found) => found.into_iter().filter_map(|file| facts(container, file)).map(Ok).collect(),
+                    Ok(found) => found.into_iter().map(listed).map(Ok).collect(),
                     Err(error) => {
                         let prefix = prefix.clone();
                         vec![Err(ContainerError::List { container, prefix, source: Box::new(error) })]
@@ -158,13 +157,17 @@ enum Progress {
     Ended,
 }
 
-fn facts(container: &'static str, file: Found) -> Option<BlobFacts> {
-    let Ok(name) = BlobName::new(file.name.as_str()) else {
-        tracing::warn!(container, file = file.name, "passed over a file whose name no blob can have");
-        return None;
-    };
+fn listed(file: Found) -> Listed {
+    let etag = etag_of(&file.metadata);
     let last_modified = file.metadata.modified().unwrap_or(UNIX_EPOCH).into();
-    Some(BlobFacts { name, etag: etag_of(&file.metadata), size_bytes: file.metadata.len(), last_modified })
+    let odd = |name: &str, position: String, reason| {
+        Listed::Odd(OddBlob { shown: shown(name), etag: etag.clone(), last_modified, reason, position })
+    };
+    match (file.oddity, BlobName::new(file.name.as_str())) {
+        (Some(oddity), _) => odd(&oddity.shown, file.name, oddity.reason),
+        (None, Err(_)) => odd(&file.name, file.name.clone(), "its name has more than 1,024 characters"),
+        (None, Ok(name)) => Listed::Blob(BlobFacts { name, etag, size_bytes: file.metadata.len(), last_modified }),
+    }
 }
 
 struct DirectoryWriter {

@@ -6,6 +6,9 @@
 
 mod directory;
 mod error;
+mod listed;
+#[cfg(test)]
+pub(crate) mod memory;
 mod upload;
 mod walk;
 
@@ -19,7 +22,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::stream::BoxStream;
+use futures::TryStreamExt;
+use futures::stream::{BoxStream, StreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 
@@ -28,6 +32,7 @@ use crate::stations::azure_storage::StorageAccount;
 
 use directory::Directory;
 pub use error::ContainerError;
+pub use listed::{Listed, OddBlob};
 pub use upload::Upload;
 
 /// Where the containers are.
@@ -110,8 +115,9 @@ pub(crate) trait Backend: Send + Sync {
     /// Begins a blob of any size that nobody sees before its commit.
     async fn begin(&self, blob: &BlobName) -> Result<Box<dyn BlobWriter>, ContainerError>;
 
-    /// Blobs whose names begin with `prefix` and come after `after`, by the bytes of their names.
-    fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<BlobFacts, ContainerError>>;
+    /// What has a name that begins with `prefix` and comes after `after`, by the bytes of the names: a store that lists in
+    /// another order is sorted here, as positions in this order are kept.
+    fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<Listed, ContainerError>>;
 }
 
 /// An upload in progress. Dropping it discards what was written.
@@ -205,13 +211,20 @@ impl Container {
 
     /// A small record, whole; `None`: there is none.
     pub async fn get(&self, blob: &BlobName) -> Result<Option<Bytes>, ContainerError> {
+        Ok(self.get_version(blob).await?.map(|(bytes, _)| bytes))
+    }
+
+    /// A small record, whole, with its version; `None`: there is none.
+    pub async fn get_version(&self, blob: &BlobName) -> Result<Option<(Bytes, ETag)>, ContainerError> {
         let path = self.path(blob)?;
         let answer = match self.inner.store.get(&path).await {
             Ok(answer) => answer,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(source) => return Err(self.failure("get", blob, source)),
         };
-        answer.bytes().await.map(Some).map_err(|e| self.failure("get", blob, e))
+        let etag = self.version("get", blob, answer.meta.e_tag.clone())?;
+        let bytes = answer.bytes().await.map_err(|e| self.failure("get", blob, e))?;
+        Ok(Some((bytes, etag)))
     }
 
     /// Writes a small record whole, over whatever is there.
@@ -222,10 +235,20 @@ impl Container {
 
     /// Writes a small record whole where there is none; `false`: there is one already.
     pub async fn put_new(&self, blob: &BlobName, body: Bytes) -> Result<bool, ContainerError> {
+        Ok(self.put_if(blob, body, Condition::Absent).await?.is_some())
+    }
+
+    /// Writes a small record whole where the condition holds, and returns its version; `None`: it does not hold.
+    pub async fn put_if(
+        &self,
+        blob: &BlobName,
+        body: Bytes,
+        condition: Condition,
+    ) -> Result<Option<ETag>, ContainerError> {
         self.path(blob)?;
-        match self.inner.backend.put(blob, body, Some(Condition::Absent)).await {
-            Ok(_) => Ok(true),
-            Err(ContainerError::Superseded { .. }) => Ok(false),
+        match self.inner.backend.put(blob, body, Some(condition)).await {
+            Ok(etag) => Ok(Some(etag)),
+            Err(ContainerError::Superseded { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -249,10 +272,32 @@ impl Container {
     }
 
     /// Blobs whose names begin with `prefix` and come after `after`, sorted by the bytes of their names. `prefix` need
-    /// not end at a `/`. What no [`BlobName`] can name (a file in the directory whose name is not UTF-8) is logged and
-    /// passed over.
+    /// not end at a `/`. What no [`BlobName`] can name (a file in the directory whose name is not UTF-8) is passed over.
     pub fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<BlobFacts, ContainerError>> {
-        self.inner.backend.list(prefix, after)
+        self.inner.backend.list(prefix, after).try_filter_map(|listed| async { Ok(listed.blob()) }).boxed()
+    }
+
+    /// The same list with everything in it: what this container cannot read by its name stands there as [`Listed::Odd`].
+    pub fn list_everything(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> BoxStream<'static, Result<Listed, ContainerError>> {
+        let container = self.clone();
+        let judged = move |listed| match listed {
+            Listed::Blob(facts) => match container.objection(&facts.name) {
+                None => Listed::Blob(facts),
+                Some(reason) => Listed::Odd(OddBlob {
+                    position: facts.name.to_string(),
+                    shown: facts.name,
+                    etag: facts.etag,
+                    last_modified: facts.last_modified,
+                    reason,
+                }),
+            },
+            odd @ Listed::Odd(_) => odd,
+        };
+        self.inner.backend.list(prefix, after).map_ok(judged).boxed()
     }
 
     /// Begins a blob of any size. Nobody sees it before its commit, and a crash leaves nothing in any list.

@@ -33,7 +33,7 @@ fn a_retracted_file_counts_nothing_until_a_replay_names_it() {
     assert_same_summaries(&place.once()["summaries"], &truth(&without_january()));
     let status = json(&place, &["status", "--json"]);
     assert_eq!((&status["feeds"][0]["retracted"], &status["feeds"][0]["loaded"]), (&1.into(), &2.into()));
-    assert!(succeeds(&place, &["status"]).contains("flights: 1 file is retracted"));
+    assert!(succeeds(&place, &["status"]).contains("1 file is retracted"));
     assert_eq!(story(&place, JANUARY)["standing"], "retracted");
 
     let again = succeeds(&place, &["retract", "flights", "--blob", "2013-01*"]);

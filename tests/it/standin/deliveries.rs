@@ -1,5 +1,8 @@
 //! What reaches the handler, how often, and when the host calls it done.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,8 +46,52 @@ async fn a_blob_that_fails_five_times_is_poison() {
         .iter()
         .any(|event| matches!(event, HostEvent::BlobPoisoned { blob, tries: 5, .. } if blob == "flights/bad.csv"));
     assert!(poisoned);
+    let poison = bench.queues.open("webjobs-blobtrigger-poison").unwrap().peek_all().unwrap();
+    assert_eq!(poison.len(), 1);
+    let message: Value = serde_json::from_slice(&STANDARD.decode(&poison[0]).unwrap()).unwrap();
+    assert_eq!(message["BlobName"], "flights/bad.csv");
+    assert_eq!(message["FunctionId"], "Host.Functions.announce");
     bench.run_until_idle().await.unwrap();
     assert_eq!(bench.seen("/announce").len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_deferred_binding_the_whole_content_arrives() {
+    let announce = json!({"bindings": [
+        {"type": "blobTrigger", "direction": "in", "name": "blob", "path": "landing/{name}", "connection": "LandingStorage"},
+    ]});
+    let behaviour = json!({"/pull": nothing_pending()});
+    let bench = Bench::new(json!({}), &[("pull", timer()), ("announce", announce)], behaviour).await;
+    bench.land("flights/a.csv", "hello").await;
+    bench.run_until_idle().await.unwrap();
+    assert_eq!(bench.seen("/announce")[0].body["Data"]["blob"], "aGVsbG8=");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_handler_runs_as_host_json_and_the_settings_say() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/standin/handler.py");
+    let host = json!({"customHandler": {"description": {
+        "defaultExecutablePath": "%PYTHON%", "arguments": [script, "--at=%PLACE%", "\"a b\""], "workingDirectory": "work",
+    }}});
+    let mut bench = Bench::new(host, &[("pull", timer())], json!({"/pull": nothing_pending()})).await;
+    fs::create_dir(bench.gate("app").join("work")).unwrap();
+    for (name, value) in [
+        ("PYTHON", "python3"),
+        ("PLACE", "here"),
+        ("AzureFunctionsJobHost__customHandler__description__workerArguments__0", "last"),
+    ] {
+        bench.settings.insert(name.to_owned(), value.to_owned());
+    }
+    bench.run_until_idle().await.unwrap();
+    let entry = &bench.seen("/pull")[0].entry;
+    assert_eq!(entry["arguments"], json!(["--at=here", "a b", "last"]));
+    let app = bench.gate("app").canonicalize().unwrap();
+    assert_eq!(entry["directory"], app.join("work").to_str().unwrap());
+    let environment = &entry["environment"];
+    assert_eq!(environment["FUNCTIONS_APP_ROOT_PATH"], bench.gate("app").to_str().unwrap());
+    assert_eq!(environment["FUNCTIONS_CUSTOMHANDLER_PORT"], environment["FUNCTIONS_HTTPWORKER_PORT"]);
+    assert_eq!(environment["FUNCTIONS_CUSTOMHANDLER_WORKER_ID"], environment["FUNCTIONS_HTTPWORKER_ID"]);
+    assert_eq!(environment["PLACE"], "here");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,40 +127,4 @@ async fn a_pull_that_keeps_failing_ends_the_wait_with_its_messages() {
     let stuck = bench.run_until_idle().await;
     let Err(HostError::Stuck { messages }) = stuck else { panic!("{stuck:?}") };
     assert!(messages.contains(&"acme: no route to host".to_owned()), "{messages:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn http_is_forwarded_to_the_original_path_and_comes_back_as_it_is() {
-    let status = json!({"bindings": [
-        {"type": "httpTrigger", "direction": "in", "name": "request", "authLevel": "function", "methods": ["get"], "route": "status"},
-        {"type": "http", "direction": "out", "name": "response"},
-    ]});
-    let behaviour = json!({"/api/status?format=json": [{"status": 418, "body": {"tea": "pot"}}]});
-    let host = json!({"customHandler": {"enableForwardingHttpRequest": true}});
-    let bench = Bench::new(host, &[("status", status), ("pull", timer())], behaviour).await;
-    let mut running = bench.start(Until::Stopped);
-    let address = running
-        .until(|event| match event {
-            HostEvent::Listening { address, .. } => Some(address),
-            _ => None,
-        })
-        .await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let drained = tokio::spawn(async move {
-        while running.events.recv().await.is_some() {}
-        drop(running._stop)
-    });
-    let url = format!("http://{address}/api/status?format=json");
-    let answer = client.get(&url).header("Accept", "application/json").send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 418);
-    assert_eq!(answer.text().await.unwrap(), r#"{"tea": "pot"}"#);
-    let seen = &bench.seen("/api/status")[0];
-    assert_eq!(seen.header("Accept").unwrap(), "application/json");
-    assert!(seen.header("X-Azure-Functions-InvocationId").is_some());
-    assert_eq!(client.post(&url).send().await.unwrap().status().as_u16(), 404);
-    assert_eq!(client.get(format!("http://{address}/admin/host/status")).send().await.unwrap().status().as_u16(), 200);
-    let by_hand = format!("http://{address}/admin/functions/pull");
-    assert_eq!(client.post(by_hand).send().await.unwrap().status().as_u16(), 202);
-    assert_eq!(client.get(format!("http://{address}/")).send().await.unwrap().status().as_u16(), 200);
-    drained.abort();
 }

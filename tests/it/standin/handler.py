@@ -1,5 +1,6 @@
 """A handler for the stand-in's tests. `BEHAVIOUR` is a JSON object: for each path a list of steps, the last of which is
-repeated. A step is {"status": 200, "body": {...}} or {"exit": code} or {"empty": true} or {"hang": true}.
+repeated. A step is {"status": 200, "body": {...}} or {"exit": code} or {"empty": true} or {"hang": true}; with {"wait_for":
+path} it is done when that file is there. `exit_at_start` and `never_listens` stand beside the paths.
 Every request but `GET /` is written to `LOG`, one JSON object a line."""
 
 import json
@@ -51,7 +52,17 @@ class Handler(BaseHTTPRequestHandler):
         with LOCK:
             number = calls_so_far(self.path)
             with open(os.environ["LOG"], "a") as log:
-                entry = {"path": self.path, "method": self.command, "headers": dict(self.headers), "body": body}
+                entry = {
+                    "path": self.path,
+                    "method": self.command,
+                    "headers": dict(self.headers),
+                    "body": body,
+                    "worker": os.environ["FUNCTIONS_CUSTOMHANDLER_WORKER_ID"],
+                    "process": os.getpid(),
+                    "directory": os.getcwd(),
+                    "arguments": sys.argv[1:],
+                    "environment": dict(os.environ),
+                }
                 log.write(json.dumps(entry) + "\n")
         steps = BEHAVIOUR.get(self.path, [{}])
         step = steps[min(number, len(steps) - 1)]
@@ -59,6 +70,8 @@ class Handler(BaseHTTPRequestHandler):
             print(step["say"], file=sys.stderr, flush=True)
         if "exit" in step:
             os._exit(step["exit"])
+        while "wait_for" in step and not os.path.exists(step["wait_for"]):
+            time.sleep(0.01)
         if step.get("hang"):
             time.sleep(3600)
         if step.get("empty"):
@@ -71,5 +84,7 @@ class Handler(BaseHTTPRequestHandler):
 if "exit_at_start" in BEHAVIOUR:
     print("cannot start", file=sys.stderr, flush=True)
     sys.exit(BEHAVIOUR["exit_at_start"])
+if "never_listens" in BEHAVIOUR:
+    time.sleep(3600)
 print("listening", flush=True)
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["FUNCTIONS_CUSTOMHANDLER_PORT"])), Handler).serve_forever()

@@ -244,3 +244,22 @@ async fn a_position_that_is_behind_is_corrected_by_the_sweep() {
     assert_eq!(stage.sweep_after(10).await.repaired, 0);
     assert_eq!(position().await, 10);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_position_after_a_burst_is_written_soon_without_a_sweep() {
+    let stage = Stage::new().await;
+    stage.send(0..10).await;
+    stage.deliver(0..5).await;
+    stage.deliver(5..8).await;
+    stage.deliver(8..10).await;
+    let begun = std::time::Instant::now();
+    loop {
+        let position =
+            streams::read(&stage.containers.state, stage.feed.name(), HUB, PARTITION).await.unwrap().unwrap();
+        if position.next == 10 {
+            return;
+        }
+        assert!(begun.elapsed() < crate::support::PATIENCE, "the position stays at {}", position.next);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

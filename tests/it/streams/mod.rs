@@ -5,6 +5,7 @@ mod beginnings;
 mod faulty_events;
 mod gaps;
 mod replays;
+mod shown;
 mod storm;
 mod through_the_host;
 
@@ -29,6 +30,9 @@ use millrace::stations::warehouse::sqlite::SqliteWarehouse;
 use millrace::stations::warehouse::{FeedMeaning, Schema, StreamRecord, Warehouse};
 use millrace_frames::part::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::support::PATIENCE;
 
 pub const HUB: &str = "events";
 const PARTITION: &str = "0";
@@ -173,7 +177,7 @@ impl Stage {
             clock: &self.clock,
             written: &self.written,
         };
-        repair_tails(&stations).await
+        repair_tails(&stations, Instant::now() + PATIENCE).await
     }
 
     /// What the ledger says of the present hub's partition.

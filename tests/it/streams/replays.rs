@@ -1,8 +1,11 @@
 //! Bad events that are good once the contract is mended: landed as ordinary files, once.
 
 use millrace::counting::Budget;
+use millrace::names::BlobName;
 use millrace::operations::replay_quarantine::{Landed, ReplayStations, ReplayedFile, replay_quarantine};
 use millrace::operations::retract::Intent;
+use millrace::records::quarantined_events;
+use millrace::stations::warehouse::Warehouse;
 
 use super::{PIPELINE, Stage, event};
 
@@ -46,4 +49,15 @@ async fn mended_events_land_under_a_name_of_their_numbers_and_only_once() {
     assert_eq!(landed, format!("{}\n{}\n", late("1.5"), late("2.5")));
     let again = replay(&stage, Intent::Do).await;
     assert_eq!(again[0].landed, Landed::Already(name.clone()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_bad_events_is_noted_so_that_the_sweep_need_not_ask_the_ledger() {
+    let stage = Stage::new().await;
+    stage.send_bodies(["rubbish".to_owned()]).await;
+    stage.deliver(0..1).await;
+    let (_, file) = stage.warehouse.stream_quarantine(stage.feed.name(), None, 1).await.unwrap().pop().unwrap();
+    let name = BlobName::new(file.name).unwrap();
+    assert!(quarantined_events::is_noted(&stage.containers.state, &name).await.unwrap());
+    assert_eq!(quarantined_events::feed_of(&name).as_ref(), Some(stage.feed.name()));
 }

@@ -115,7 +115,7 @@ impl Place {
 
     /// The names of the records below `pulled/flights/`.
     pub async fn records(&self) -> Vec<String> {
-        let records: Vec<BlobFacts> = self.stations.state.list("", None).try_collect().await.unwrap();
+        let records: Vec<BlobFacts> = self.stations.state.list("pulled/", None).try_collect().await.unwrap();
         records.iter().map(|facts| facts.name.as_str().trim_start_matches("pulled/flights/").to_owned()).collect()
     }
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 use crate::functions::announce::AnnounceStations;
+use crate::functions::sweep::testing::Streams;
 use crate::names::ETag;
 use crate::pipeline::Pipeline;
 use crate::records::dead_letters::DeadLetter;
@@ -45,6 +46,7 @@ impl Place {
         let hub = JournalHub::new(self.path().join("hub"), self.clock.clone());
         let share = DirectoryShare::open(&self.path().join("share")).await.unwrap();
         let warehouse = SqliteWarehouse::new(self.path().join("warehouse.db"));
+        let streams = Streams::none(self.path().join("streams"), &self.clock);
         let at = SweepStations {
             announce: AnnounceStations {
                 pipeline: &pipeline,
@@ -57,6 +59,7 @@ impl Place {
             quarantine: &self.containers.quarantine,
             curated: &self.containers.curated,
             warehouse: &warehouse,
+            tails: streams.tails(&self.containers, &warehouse, &self.clock),
         };
         remove(&at, self.clock.now()).await
     }
@@ -133,11 +136,18 @@ async fn what_the_ledger_does_not_know_is_removed_once_a_day() {
     let bad = written(&place.containers.quarantine, "killed", "ndjson").await;
     let foreign = BlobName::new("messages/5f00").unwrap();
     place.containers.quarantine.put(&foreign, Bytes::from_static(b"x")).await.unwrap();
+    let bad_events = BlobName::new("stream-events/flights/events/20260101T000000000000Z/0/1-2.killed.ndjson").unwrap();
+    place.containers.quarantine.put(&bad_events, Bytes::from_static(b"x")).await.unwrap();
+    let noted = BlobName::new("stream-events/flights/events/20260101T000000000000Z/0/3-4.counts.ndjson").unwrap();
+    place.containers.quarantine.put(&noted, Bytes::from_static(b"x")).await.unwrap();
+    quarantined_events::note(&place.containers.state, &noted).await.unwrap();
 
-    assert_eq!(place.sweep().await.unwrap(), 2);
+    assert_eq!(place.sweep().await.unwrap(), 3);
     assert!(place.containers.curated.head(&curated).await.unwrap().is_none());
     assert!(place.containers.quarantine.head(&bad).await.unwrap().is_none());
     assert!(place.containers.quarantine.head(&foreign).await.unwrap().is_some(), "it is no load's");
+    assert!(place.containers.quarantine.head(&bad_events).await.unwrap().is_none(), "no commit names it");
+    assert!(place.containers.quarantine.head(&noted).await.unwrap().is_some(), "a commit made it valid");
 
     written(&place.containers.curated, "killed", "parquet").await;
     assert_eq!(place.sweep().await.unwrap(), 0, "the round is over for today");
