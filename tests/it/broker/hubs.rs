@@ -150,7 +150,9 @@ impl Partition {
                 )));
             }
             (Some(level), Some(highest)) if level < highest => {
-                return Err(Refusal::Stolen(format!("Receiver with higher epoch {highest} exists; {level} is refused")));
+                return Err(Refusal::Stolen(format!(
+                    "Receiver with higher epoch {highest} exists; {level} is refused"
+                )));
             }
             (None, None) if readers.len() >= MOST_READERS => return Err(Refusal::TooMany),
             (None, None) => {}

@@ -88,7 +88,8 @@ fn place_of(attach: &Attach) -> Option<Place> {
         },
     };
     // Addresses are `amqps://<host>/<path>`, or the path alone.
-    let path = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest.split_once('/').unwrap_or_default().1);
+    let path =
+        address.split_once("://").map_or(address.as_str(), |(_, rest)| rest.split_once('/').unwrap_or_default().1);
     let parts: Vec<&str> = path.split('/').collect();
     let owned = |part: &str| part.to_owned();
     match parts[..] {
@@ -148,7 +149,8 @@ async fn take_batches(
         let format = delivery.message_format().unwrap_or(0);
         let (info, message) = delivery.into_parts();
         if strikes(&mut shared.faults.lock().unwrap().busy) {
-            let error = described(custom("com.microsoft:server-busy"), "The request was terminated because it is throttled.");
+            let error =
+                described(custom("com.microsoft:server-busy"), "The request was terminated because it is throttled.");
             drop(batches.reject(info, error).await);
             continue;
         }
@@ -215,7 +217,8 @@ impl Consumer {
             Some(Value::Int(level)) => Some(i64::from(*level)),
             _ => None,
         };
-        let next = start(attach, found).ok_or_else(|| described(AmqpError::InvalidField, "the filter is not understood"))?;
+        let next =
+            start(attach, found).ok_or_else(|| described(AmqpError::InvalidField, "the filter is not understood"))?;
         let reader = found.let_in(group, level).map_err(|refusal| match refusal {
             Refusal::Stolen(why) => described(LinkError::Stolen, &why),
             Refusal::TooMany => described(AmqpError::ResourceLimitExceeded, "Exceeded the maximum number of receivers"),
@@ -318,7 +321,8 @@ fn message(event: &Event, is_geo_replicated: bool) -> Message<Data> {
 /// The number from which a consumer's filter lets it read.
 fn start(attach: &Attach, partition: &super::hubs::Partition) -> Option<u64> {
     let filters = attach.source.as_ref()?.filter.as_ref()?;
-    let filter = filters.iter().find_map(|(name, filter)| (name.0 == "apache.org:selector-filter:string").then_some(filter));
+    let filter =
+        filters.iter().find_map(|(name, filter)| (name.0 == "apache.org:selector-filter:string").then_some(filter));
     let text = match filter? {
         Value::Described(described) => match &described.value {
             Value::String(text) => text.clone(),

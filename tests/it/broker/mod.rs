@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::hub_conformance::LetsGo;
+use crate::hub_conformance::{LastNumbers, LetsGo};
 
 mod codec;
 mod faults;
@@ -121,6 +121,10 @@ impl Drop for Broker {
 
 #[async_trait]
 impl LetsGo for Broker {
+    fn last_numbers_that_are_gone(&self) -> LastNumbers {
+        LastNumbers::LookLate
+    }
+
     async fn forget_before(&self, hub: &str, partition: &str, number: u64) {
         self.shared.hubs.lock().unwrap().partition_mut(hub, partition).unwrap().forget_before(number);
     }
