@@ -3,7 +3,7 @@
 //!
 //! Written after what the clients send and the service's AMQP guide
 //! (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide>); it counts because Azure's own
-//! Python client works against it (`event_hubs::python`). It keeps everything in memory and knows no TLS.
+//! Python client works against it (`event_hubs::python`), where a Python with it is at hand. It keeps everything in memory and knows no TLS.
 
 use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};

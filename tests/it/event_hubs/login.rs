@@ -2,7 +2,7 @@
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::time::{Duration as TimeSpan, OffsetDateTime};
-use azure_messaging_eventhubs::{ConsumerClient, OpenReceiverOptions};
+use azure_messaging_eventhubs::{ConsumerClient, OpenReceiverOptions, StartLocation, StartPosition};
 use futures::StreamExt;
 
 use super::*;
@@ -92,14 +92,22 @@ async fn a_consumer_group_that_another_reader_owns_is_left_to_it() {
         .open("127.0.0.1", HUB.to_owned(), Arc::new(Bearer(BEARER)))
         .await
         .unwrap();
-    let options = OpenReceiverOptions { owner_level: Some(1), ..Default::default() };
+    let options = OpenReceiverOptions {
+        owner_level: Some(1),
+        start_position: Some(StartPosition { location: StartLocation::Earliest, inclusive: false }),
+        ..Default::default()
+    };
     let owned = owner.open_receiver_on_partition("0".to_owned(), Some(options)).await.unwrap();
+    // It is attached by the first event that it asks for.
+    let mut events = std::pin::pin!(owned.stream_events());
+    let mut next = async || tokio::time::timeout(PATIENT.answer, events.next()).await.unwrap().unwrap().unwrap();
+    for body in ["0", "1", "2"] {
+        assert_eq!(next().await.event_data().body().unwrap(), body.as_bytes());
+    }
     let error = client.read(HUB, GROUP, "0", 0, WIDE).await.unwrap_err();
     assert!(told(&error).contains("repair_group must be a group that nobody else reads through"), "{}", told(&error));
     assert_eq!(client.read(HUB, "another", "0", 0, WIDE).await.unwrap().len(), 3);
     // The owner was not thrown out.
     client.send(HUB, "key", Bytes::from("for the owner")).await.unwrap();
-    let mut events = std::pin::pin!(owned.stream_events());
-    let event = tokio::time::timeout(PATIENT.answer, events.next()).await.unwrap().unwrap().unwrap();
-    assert_eq!(event.event_data().body().unwrap(), b"for the owner");
+    assert_eq!(next().await.event_data().body().unwrap(), b"for the owner");
 }

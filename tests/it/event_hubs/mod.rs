@@ -14,6 +14,7 @@ use crate::broker::{BEARER, Broker, KEY};
 use crate::hub_conformance::{Hub, suite, suite_of_letting_go};
 
 mod login;
+mod python;
 mod trouble;
 
 const HUB: &str = "files";
