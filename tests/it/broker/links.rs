@@ -9,7 +9,9 @@ use fe2o3_amqp::acceptor::{LinkAcceptor, LinkEndpoint, ListenerSessionHandle};
 use fe2o3_amqp::link::delivery::Sendable;
 use fe2o3_amqp::types::definitions::{AmqpError, Error, ErrorCondition, LinkError, Role};
 use fe2o3_amqp::types::messaging::annotations::OwnedKey;
-use fe2o3_amqp::types::messaging::{ApplicationProperties, Body, Data, Message, MessageAnnotations, TargetArchetype};
+use fe2o3_amqp::types::messaging::{
+    ApplicationProperties, Body, Data, Message, MessageAnnotations, SerializableBody, TargetArchetype,
+};
 use fe2o3_amqp::types::performatives::Attach;
 use fe2o3_amqp::types::primitives::{OrderedMap, Symbol, Timestamp, Value};
 use fe2o3_amqp::{Receiver, Sender};
@@ -18,7 +20,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use super::faults::strikes;
 use super::hubs::{Event, Reader, Refusal};
 use super::nodes::{self, Answer, CBS, Login, MANAGEMENT};
-use super::{LINK_LIMIT_BYTES, Shared, codec};
+use super::{LINK_LIMIT_BYTES, Shared, codec, said_in_full};
 
 /// A client of an older version of the library loses an acknowledgement that comes before it has noted what it sent.
 const PAUSE_BEFORE_ACKNOWLEDGEMENT: Duration = Duration::from_millis(3);
@@ -34,7 +36,7 @@ enum Place {
 }
 
 pub async fn serve(mut session: ListenerSessionHandle, shared: Arc<Shared>, login: Arc<Login>) {
-    let links = LinkAcceptor::builder().max_message_size(LINK_LIMIT_BYTES).build();
+    let links = LinkAcceptor::builder().max_message_size(LINK_LIMIT_BYTES).properties(said_in_full()).build();
     let answers = Answers::default();
     while let Some(attach) = session.next_incoming_attach().await {
         let place = place_of(&attach);
@@ -124,10 +126,16 @@ async fn give_answers(mut sender: Sender, mut answers: UnboundedReceiver<Answer>
             _ = sender.on_detach() => return,
         };
         let Some(answer) = answer else { return };
-        if sender.send(Sendable { message: answer, message_format: 0, settled: Some(true) }).await.is_err() {
+        if !send(&mut sender, answer).await {
             return;
         }
     }
+}
+
+/// Whether it went out. A batchable transfer has all fields, behind which the Python client looks for the message.
+async fn send<T: SerializableBody>(sender: &mut Sender, message: Message<T>) -> bool {
+    let settled = Sendable { message, message_format: 0, settled: Some(true) };
+    sender.send_batchable(settled).await.is_ok()
 }
 
 async fn take_batches(
@@ -252,7 +260,7 @@ impl Consumer {
                 event = self.next_event(&mut changes, slowness) => event,
             };
             let message = message(&event, self.shared.faults.lock().unwrap().is_geo_replicated);
-            if sender.send(Sendable { message, message_format: 0, settled: Some(true) }).await.is_err() {
+            if !send(&mut sender, message).await {
                 return;
             }
             self.next = event.number + 1;

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use chrono::Utc;
 use fe2o3_amqp::acceptor::{ConnectionAcceptor, SaslAnonymousMechanism, SessionAcceptor};
+use fe2o3_amqp::types::definitions::Fields;
+use fe2o3_amqp::types::primitives::{Symbol, Value};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -159,15 +161,23 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let acceptor = ConnectionAcceptor::builder()
         .container_id("broker")
         .max_frame_size(65536)
+        .properties(said_in_full())
         .sasl_acceptor(SaslAnonymousMechanism::new())
         .build();
     // Who goes away in the middle of a handshake is no concern of others.
     let Ok(mut connection) = acceptor.accept(stream).await else { return };
     let login = Arc::new(nodes::Login::default());
-    let sessions = SessionAcceptor::new();
+    let sessions = SessionAcceptor::builder().handle_max(255_u32).properties(said_in_full()).build();
     while let Ok(session) = sessions.accept(&mut connection).await {
         tokio::spawn(links::serve(session, shared.clone(), login.clone()));
     }
+}
+
+/// The Python client takes each frame to have all its fields, and the library leaves out those at the end that say nothing:
+/// properties are the last ones. A default is left out, too.
+fn said_in_full() -> Fields {
+    let product = (Symbol::from("product"), Value::String("millrace's broker for tests".to_owned()));
+    [product].into_iter().collect()
 }
 
 /// Milliseconds since 1970: what AMQP has for a time.
