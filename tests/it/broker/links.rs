@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fe2o3_amqp::acceptor::{LinkAcceptor, LinkEndpoint, ListenerSessionHandle};
+use fe2o3_amqp::acceptor::{LinkAcceptor, LinkEndpoint, ListenerSessionHandle, SupportedReceiverSettleModes};
 use fe2o3_amqp::link::delivery::Sendable;
 use fe2o3_amqp::types::definitions::{AmqpError, Error, ErrorCondition, LinkError, Role};
 use fe2o3_amqp::types::messaging::annotations::OwnedKey;
@@ -36,7 +36,12 @@ enum Place {
 }
 
 pub async fn serve(mut session: ListenerSessionHandle, shared: Arc<Shared>, login: Arc<Login>) {
-    let links = LinkAcceptor::builder().max_message_size(LINK_LIMIT_BYTES).properties(said_in_full()).build();
+    // The Python client asks for a second round of settling, in which Event Hubs takes no part.
+    let links = LinkAcceptor::builder()
+        .supported_receiver_settle_modes(SupportedReceiverSettleModes::First)
+        .max_message_size(LINK_LIMIT_BYTES)
+        .properties(said_in_full())
+        .build();
     let answers = Answers::default();
     while let Some(attach) = session.next_incoming_attach().await {
         let place = place_of(&attach);

@@ -99,9 +99,7 @@ fn check_hub(hub: &str, only_hub: Option<&str>) -> Result<(), Failure> {
 /// The client's own tries, over the same connection: enough for a hub that is busy for a moment. The limit around them is
 /// ours.
 fn retries() -> RetryOptions {
-    let mut options = RetryOptions::default();
-    options.max_retries = 2;
-    options
+    RetryOptions { max_retries: 2, ..RetryOptions::default() }
 }
 
 pub fn pause_after(tries: u32) -> Duration {
