@@ -87,9 +87,9 @@ pub struct Token {
 #[derive(Debug, Error)]
 pub enum IdentityError {
     #[error("{principal} cannot be asked for a token; {}", remedy(principal))]
-    Unusable { principal: Principal, source: azure_core::Error },
+    Unusable { principal: Principal, source: Box<azure_core::Error> },
     #[error("no token for {scope} as {principal}; {}", remedy(principal))]
-    Refused { principal: Principal, scope: String, source: azure_core::Error },
+    Refused { principal: Principal, scope: String, source: Box<azure_core::Error> },
     #[error("no token for {scope} as {principal} within {} seconds; {}", LIMIT.as_secs(), remedy(principal))]
     Late { principal: Principal, scope: String },
 }
@@ -149,7 +149,7 @@ impl TokenSource {
     pub fn new(principal: Principal) -> Result<Self, IdentityError> {
         let credential = match credential(&principal) {
             Ok(credential) => credential,
-            Err(source) => return Err(IdentityError::Unusable { principal, source }),
+            Err(source) => return Err(IdentityError::Unusable { principal, source: Box::new(source) }),
         };
         Ok(TokenSource::over(principal, credential, Clock::System))
     }
@@ -227,7 +227,7 @@ impl Inner {
         let scopes = [scope];
         match tokio::time::timeout(LIMIT, self.credential.get_token(&scopes, None)).await {
             Err(_) => Err(IdentityError::Late { principal, scope: scope_name }),
-            Ok(Err(source)) => Err(IdentityError::Refused { principal, scope: scope_name, source }),
+            Ok(Err(source)) => Err(IdentityError::Refused { principal, scope: scope_name, source: Box::new(source) }),
             Ok(Ok(token)) => {
                 let ends = DateTime::from_timestamp(token.expires_on.unix_timestamp(), 0).unwrap_or_default();
                 let token = Token { text: Secret::new(token.token.secret()), ends };

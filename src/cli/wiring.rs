@@ -14,8 +14,10 @@ use crate::stations::hub::event_hubs::{EventHubs, Patience};
 use crate::stations::hub::journal::JournalHub;
 use crate::stations::hub::{HubLocation, HubReader, HubSender};
 use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
-use crate::stations::share::{DirectoryShare, Share};
+use crate::stations::share::{self, Share};
+use crate::stations::warehouse::location::WarehouseLocation;
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
+use crate::stations::warehouse::sqlserver::SqlServerWarehouse;
 use crate::stations::warehouse::{FeedMeaning, Schema, Warehouse};
 
 /// All stations but the sftp servers, which are as many as there are sources.
@@ -32,15 +34,9 @@ impl Stations {
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let ends = settings.ends()?;
         let containers = Containers::open(&ends.storage).await?;
-        let share = DirectoryShare::open(&ends.share).await?;
+        let share = share::open(&ends.share).await?;
         let (hub, hub_reader) = hub(ends.hub)?;
-        Ok(Stations {
-            containers,
-            share: Arc::new(share),
-            hub,
-            hub_reader,
-            warehouse: Arc::new(SqliteWarehouse::new(ends.warehouse)),
-        })
+        Ok(Stations { containers, share, hub, hub_reader, warehouse: warehouse(ends.warehouse)? })
     }
 
     pub fn pull(&self) -> PullStations {
@@ -63,6 +59,13 @@ fn hub(location: HubLocation) -> anyhow::Result<(Arc<dyn HubSender>, Arc<dyn Hub
             let hubs = EventHubs::new(location, Patience::default()).context(EVENT_HUB_CONNECTION)?;
             (Arc::new(hubs.clone()), Arc::new(hubs))
         }
+    })
+}
+
+fn warehouse(location: WarehouseLocation) -> anyhow::Result<Arc<dyn Warehouse>> {
+    Ok(match location {
+        WarehouseLocation::Sqlite(file) => Arc::new(SqliteWarehouse::new(file)),
+        WarehouseLocation::SqlServer(location) => Arc::new(SqlServerWarehouse::new(*location)?),
     })
 }
 

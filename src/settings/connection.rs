@@ -54,6 +54,11 @@ impl Settings {
         }
     }
 
+    /// Settings `NAME__…` beside a text `NAME` that names an end and not as whom to go there.
+    pub(super) fn properties_beside(&self, text: &ConnectionText<'_>) -> ConnectionProperties<'_> {
+        ConnectionProperties { settings: self, name: text.setting.clone() }
+    }
+
     fn connection_named(&self, name: &str) -> Option<Connection<'_>> {
         if let Some(text) = self.get(name) {
             return Some(Connection::Text(ConnectionText { setting: name.to_owned(), text }));

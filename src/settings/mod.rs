@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use self::connection::Connection;
 use crate::pipeline::SecretReference;
 use crate::secret::Secret;
 use crate::stations::containers::StorageLocation;
 use crate::stations::hub::HubLocation;
+use crate::stations::share::ShareLocation;
+use crate::stations::warehouse::location::WarehouseLocation;
 
 /// The port on which the host expects the handler.
 pub const HANDLER_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -51,9 +52,6 @@ pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
 /// For the message about a missing end.
 const END: &str = "it says where an end of the pipeline is; see local.settings.json.embedded for values that run here";
 
-const EMBEDDED_ONLY: &str =
-    "this version has the embedded form of this end only (file:<directory>, sqlite:<file>); Azure's comes later";
-
 /// All settings by name.
 #[derive(Clone, Default)]
 pub struct Settings {
@@ -74,9 +72,9 @@ pub enum SettingsError {
 #[derive(Clone, Debug)]
 pub struct Ends {
     pub storage: StorageLocation,
-    pub share: PathBuf,
+    pub share: ShareLocation,
     pub hub: HubLocation,
-    pub warehouse: PathBuf,
+    pub warehouse: WarehouseLocation,
 }
 
 /// The server that `millrace dev` runs in place of the partners'.
@@ -162,19 +160,6 @@ impl Settings {
         Ok(Ends { storage: self.storage()?, share: self.share()?, hub: self.hub()?, warehouse: self.warehouse()? })
     }
 
-    /// The path of an end that has only its embedded form yet.
-    fn embedded_path(&self, name: &str, scheme: &'static str) -> Result<PathBuf, SettingsError> {
-        match self.connection(name, END)? {
-            Connection::Text(connection) => match connection.embedded(scheme) {
-                Some(path) => Ok(PathBuf::from(path)),
-                None => Err(connection.unusable(format!("it does not begin with `{scheme}`"), EMBEDDED_ONLY)),
-            },
-            Connection::Properties(properties) => {
-                Err(properties.unusable(format!("it is there as `{name}__…` only"), EMBEDDED_ONLY))
-            }
-        }
-    }
-
     /// The embedded server in place of all sftp sources, under `millrace dev`.
     pub fn embedded_sftp(&self) -> Result<Option<EmbeddedSftp>, SettingsError> {
         let Some(value) = self.get(EMBEDDED_SFTP) else { return Ok(None) };
@@ -196,7 +181,7 @@ impl Settings {
     }
 
     pub fn log_filter(&self) -> &str {
-        self.get(LOG).unwrap_or("info,actix_server=warn")
+        self.get(LOG).unwrap_or("info,actix_server=warn,tiberius=off")
     }
 }
 
@@ -249,7 +234,8 @@ pub(crate) mod tests {
 
     #[test]
     fn an_end_of_another_kind_is_refused_in_words() {
-        let values = [("LandingStorage", "file:x"), ("StagingShare", "Endpoint=hidden")];
+        let values =
+            [("LandingStorage", "file:x"), ("StagingShare", "file:y"), ("EventHubConnection", "Endpoint=hidden")];
         let error = settings(&values).ends().unwrap_err();
         assert!(error.to_string().contains("it does not begin with `file:`"), "{error}");
         assert!(!error.to_string().contains("hidden"), "a connection string is a secret: {error}");

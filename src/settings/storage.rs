@@ -81,8 +81,14 @@ fn login(connection: &ConnectionText<'_>, parsed: &ConnectionString) -> Result<S
         Some(signature) => {
             Ok(StorageLogin::SharedAccessSignature(Secret::new(signature.strip_prefix('?').unwrap_or(signature))))
         }
-        None => Err(connection
-            .unusable("it has neither `AccountKey` nor `SharedAccessSignature` nor `UseDevelopmentStorage`", REMEDY)),
+        None => {
+            let keys: Vec<&str> = parsed.keys().collect();
+            let problem = format!(
+                "it has neither `AccountKey` nor `SharedAccessSignature` nor `UseDevelopmentStorage`, but {}",
+                keys.join(", ")
+            );
+            Err(connection.unusable(problem, REMEDY))
+        }
     }
 }
 
@@ -136,7 +142,7 @@ fn by_identity(properties: &ConnectionProperties<'_>) -> Result<StorageAccount, 
 }
 
 /// The URL ending with `/`, so that containers can be joined to it; `None` if it is no service's.
-fn with_slash(mut url: Url) -> Option<Url> {
+pub(super) fn with_slash(mut url: Url) -> Option<Url> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return None;
     }
@@ -147,7 +153,7 @@ fn with_slash(mut url: Url) -> Option<Url> {
     Some(url)
 }
 
-fn is_this_machine(url: &Url) -> bool {
+pub(super) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -157,7 +163,7 @@ fn is_this_machine(url: &Url) -> bool {
 }
 
 /// The account that an address names: before the first dot of its host or, at an emulator's, the first part of its path.
-fn account_of(endpoint: &Url) -> String {
+pub(super) fn account_of(endpoint: &Url) -> String {
     let in_path = endpoint.path_segments().and_then(|mut segments| segments.next()).filter(|first| !first.is_empty());
     let in_host = match endpoint.host() {
         Some(Host::Domain(name)) => name.split('.').next(),
@@ -253,7 +259,7 @@ mod tests {
             ("file:", "neither `file:<directory>`"),
             ("https://acme.blob.core.windows.net/?sig=hidden", "set LandingStorage__blobServiceUri instead"),
             ("AccountKey=hidden=", "neither `AccountName` nor `BlobEndpoint`"),
-            ("AccountName=acme", "neither `AccountKey` nor `SharedAccessSignature`"),
+            ("AccountName=acme;AccountKye=hidden", "nor `UseDevelopmentStorage`, but AccountName, AccountKye; copy"),
             ("AccountName=acme;AccountKey=hidden!", "its `AccountKey` is not base64"),
             ("AccountName=acme;hidden", "its part 2 has no `=`"),
             ("BlobEndpoint=hidden;SharedAccessSignature=sig=hidden", "its `BlobEndpoint` is not an http or https URL"),

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod azure_blobs;
+mod azure_files;
+mod azurite;
 mod broker;
 mod build;
 mod containers_conformance;
 mod dev;
 mod event_hubs;
 mod events;
+mod files_server;
 mod flights;
 mod formats;
 mod hub_conformance;
@@ -20,6 +24,8 @@ mod plan;
 mod put;
 mod send;
 mod serve;
+mod share_conformance;
+mod sqlserver_wire;
 mod sshd;
 mod standin;
 mod streams;

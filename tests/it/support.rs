@@ -76,9 +76,9 @@ impl Place {
 /// The program under test, without settings of whoever runs the tests.
 pub fn millrace() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
-    for name in
-        ["LandingStorage", "StagingShare", "EventHubConnection", "Warehouse", "PullSchedule", "MILLRACE_PIPELINE"]
-    {
+    let ends = ["LandingStorage", "StagingShare", "EventHubConnection", "Warehouse"];
+    let others = ["PullSchedule", "MILLRACE_PIPELINE", "IDENTITY_ENDPOINT", "AZURE_CLIENT_ID"];
+    for name in ends.into_iter().chain(others) {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());

@@ -137,7 +137,7 @@ impl Context<'_> {
                 return Ok(Transferred::Changed);
             }
             let (staged, uploaded, hashed) = tokio::join!(
-                share.write_at(name, length, block.clone()),
+                share.write_at(name, length, block.clone(), file.size_bytes),
                 upload.write(block.clone()),
                 hash(hasher, block)
             );

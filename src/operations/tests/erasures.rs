@@ -95,7 +95,8 @@ async fn an_erasure_finds_staged_copies_and_says_what_is_still_coming() {
     let key = PulledKey::of_blob(&file).unwrap();
     pulled::write_look(&place.containers.state, &key, coming, place.clock.now()).await.unwrap();
     let staged = StagedName::of(&feed(), key.path(), coming.size_bytes, coming.modified);
-    place.share.write_at(&staged, 0, bytes::Bytes::from_static(b"half")).await.unwrap();
+    let half = bytes::Bytes::from_static(b"half");
+    place.share.write_at(&staged, 0, half, coming.size_bytes).await.unwrap();
     let killed = attempts::Worker::new("killed", "here", chrono::TimeDelta::hours(1));
     drop(attempts::begin(&place.containers.state, &file, &etag, &killed, place.clock.now()).await.unwrap());
 

@@ -48,7 +48,7 @@ async fn a_new_file_waits_for_its_second_look_and_then_for_a_pull() {
     assert_eq!(told.next, "has settled (2 s are over): the next pull takes it if it still looks the same");
 
     let staged = StagedName::of(&feed(), b"new.csv", SEEN_AS.size_bytes, SEEN_AS.modified);
-    place.share.write_at(&staged, 0, bytes::Bytes::from_static(b"twelve bytes")).await.unwrap();
+    place.share.write_at(&staged, 0, bytes::Bytes::from_static(b"twelve bytes"), SEEN_AS.size_bytes).await.unwrap();
     let told = place.story("new.csv").await;
     assert_eq!(told.next, "a pull has brought 12 of 100 bytes; it is under way, or the next one goes on with it");
 }

@@ -1,4 +1,13 @@
-//! What Azure's storage services (blobs, files) have in common: an account, and how one logs in to it.
+//! What Azure's storage services (blobs, files) have in common: an account, how one logs in to it, and requests that are
+//! signed, bounded in time and tried again. Knows HTTP; not what a blob or a share is.
+//!
+//! Signatures and HTTP come from `object_store`; the requests are ours, so that all of them have one version of the
+//! service, one set of timeouts and one way to fail.
+
+mod answer;
+mod client;
+mod error;
+mod patience;
 
 use std::fmt;
 
@@ -6,6 +15,10 @@ use url::Url;
 
 use crate::identity::Principal;
 use crate::secret::Secret;
+
+pub use answer::Answer;
+pub use client::{StorageClient, StorageRequest, Verb};
+pub use error::StorageError;
 
 /// One service of one storage account, as settings name it.
 #[derive(Clone, Debug, PartialEq, Eq)]

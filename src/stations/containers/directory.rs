@@ -20,15 +20,16 @@ use std::time::UNIX_EPOCH;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::path::Path as StorePath;
+use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 
 use self::draft::{Draft, Durability};
 use self::place::{Place, etag_of};
 use super::listed::shown;
 use super::walk::{Found, Walk, is_temporary};
-use super::{Backend, BlobFacts, BlobWriter, Condition, ContainerError, Listed, OddBlob};
+use super::{Backend, BlobFacts, BlobWriter, Condition, ContainerError, Listed, OddBlob, quoted};
 use crate::names::{BlobName, ETag};
 
 /// Linux, macOS and Windows allow this many bytes or more in one segment of a path.
@@ -38,10 +39,11 @@ const LIST_BATCH: usize = 1000;
 pub(super) struct Directory {
     place: Arc<Place>,
     url: String,
+    store: Arc<dyn ObjectStore>,
 }
 
 impl Directory {
-    pub async fn open(parent: &Path, container: &'static str) -> Result<(Directory, LocalFileSystem), ContainerError> {
+    pub async fn open(parent: &Path, container: &'static str) -> Result<Directory, ContainerError> {
         let parent = parent.to_owned();
         let directory = parent.clone();
         blocking(move || {
@@ -49,17 +51,14 @@ impl Directory {
             place.remove_orphans()?;
             let store =
                 LocalFileSystem::new_with_prefix(&place.root).map_err(io::Error::other)?.with_automatic_cleanup(true);
-            Ok((Directory { url: place.url()?, place: Arc::new(place) }, store))
+            Ok(Directory { url: place.url()?, place: Arc::new(place), store: Arc::new(store) })
         })
         .await
         .map_err(|source| ContainerError::Open { container, directory, source: source.into() })
     }
 
     /// Creates nothing and removes nothing. What is not there is empty.
-    pub async fn look_at(
-        parent: &Path,
-        container: &'static str,
-    ) -> Result<(Directory, Arc<dyn ObjectStore>), ContainerError> {
+    pub async fn look_at(parent: &Path, container: &'static str) -> Result<Directory, ContainerError> {
         let parent = parent.to_owned();
         let directory = parent.clone();
         blocking(move || {
@@ -68,14 +67,34 @@ impl Directory {
                 true => Arc::new(LocalFileSystem::new_with_prefix(&place.root).map_err(io::Error::other)?),
                 false => Arc::new(InMemory::new()),
             };
-            Ok((Directory { url: place.url()?, place: Arc::new(place) }, store))
+            Ok(Directory { url: place.url()?, place: Arc::new(place), store })
         })
         .await
         .map_err(|source| ContainerError::Open { container, directory, source: source.into() })
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
+    fn path(&self, blob: &BlobName) -> Result<StorePath, ContainerError> {
+        let container = self.place.container;
+        store_path(blob).map_err(|reason| ContainerError::Name { container, blob: blob.clone(), reason })
+    }
+
+    fn version(&self, operation: &'static str, blob: &BlobName, tag: Option<String>) -> Result<ETag, ContainerError> {
+        tag.and_then(|text| ETag::new(text).ok()).ok_or_else(|| ContainerError::Store {
+            operation,
+            container: self.place.container,
+            blob: blob.clone(),
+            source: "the store answered without an ETag".into(),
+        })
+    }
+
+    fn store_failure(&self, operation: &'static str, blob: &BlobName, source: object_store::Error) -> ContainerError {
+        let container = self.place.container;
+        let blob = blob.clone();
+        match source {
+            object_store::Error::NotFound { .. } => ContainerError::Gone { container, blob },
+            object_store::Error::Precondition { .. } => ContainerError::Superseded { container, blob },
+            other => ContainerError::Store { operation, container, blob, source: other.into() },
+        }
     }
 
     fn failure(&self, operation: &'static str, blob: &BlobName, source: io::Error) -> ContainerError {
@@ -85,6 +104,10 @@ impl Directory {
 
 #[async_trait]
 impl Backend for Directory {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
     fn objection(&self, blob: &BlobName) -> Option<&'static str> {
         if is_temporary(blob.as_str()) {
             return Some("in a directory, names that end in `#` and digits are kept for unfinished files");
@@ -93,7 +116,56 @@ impl Backend for Directory {
             return Some("in a directory, names that end in a letter and `:` are taken for a Windows drive");
         }
         let is_too_long = blob.as_str().split('/').any(|segment| segment.len() > SEGMENT_LIMIT_BYTES);
-        is_too_long.then_some("in a directory, no part of a name between two `/` may have more than 255 bytes")
+        if is_too_long {
+            return Some("in a directory, no part of a name between two `/` may have more than 255 bytes");
+        }
+        store_path(blob).err()
+    }
+
+    async fn head(&self, blob: &BlobName) -> Result<Option<BlobFacts>, ContainerError> {
+        match self.store.head(&self.path(blob)?).await {
+            Ok(meta) => Ok(Some(BlobFacts {
+                name: blob.clone(),
+                etag: self.version("head", blob, meta.e_tag)?,
+                size_bytes: meta.size,
+                last_modified: meta.last_modified,
+            })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.store_failure("head", blob, source)),
+        }
+    }
+
+    async fn read(&self, blob: &BlobName, range: Range<u64>, if_match: &ETag) -> Result<Bytes, ContainerError> {
+        let options =
+            GetOptions { if_match: Some(quoted(if_match)), range: Some(range.clone().into()), ..GetOptions::default() };
+        let answer = self.store.get_opts(&self.path(blob)?, options).await;
+        let answer = answer.map_err(|source| self.store_failure("read", blob, source))?;
+        match answer.payload {
+            GetResultPayload::File(file, _) => {
+                read_range(file, range).await.map_err(|source| self.failure("read", blob, source))
+            }
+            GetResultPayload::Stream(_) => {
+                answer.bytes().await.map_err(|source| self.store_failure("read", blob, source))
+            }
+        }
+    }
+
+    async fn get(&self, blob: &BlobName) -> Result<Option<(Bytes, ETag)>, ContainerError> {
+        let answer = match self.store.get(&self.path(blob)?).await {
+            Ok(answer) => answer,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(source) => return Err(self.store_failure("get", blob, source)),
+        };
+        let etag = self.version("get", blob, answer.meta.e_tag.clone())?;
+        let bytes = answer.bytes().await.map_err(|source| self.store_failure("get", blob, source))?;
+        Ok(Some((bytes, etag)))
+    }
+
+    async fn delete(&self, blob: &BlobName) -> Result<(), ContainerError> {
+        match self.store.delete(&self.path(blob)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.store_failure("delete", blob, source)),
+        }
     }
 
     async fn put(&self, blob: &BlobName, body: Bytes, condition: Option<Condition>) -> Result<ETag, ContainerError> {
@@ -151,6 +223,14 @@ impl Backend for Directory {
     }
 }
 
+/// A blob's name as `object_store` writes it. `Path::from` would percent-encode `%`, `#` and `~` and come back as another
+/// name; `Path::parse` keeps every character, but drops a `/` at either end without a word.
+fn store_path(blob: &BlobName) -> Result<StorePath, &'static str> {
+    let path = StorePath::parse(blob.as_str())
+        .map_err(|_| "it has an empty segment, a segment `.` or `..`, or a control character")?;
+    if path.as_ref() == blob.as_str() { Ok(path) } else { Err("it begins or ends with `/`") }
+}
+
 enum Progress {
     Begin((String, Option<String>)),
     Within(Walk),
@@ -193,7 +273,7 @@ impl BlobWriter for DirectoryWriter {
 }
 
 /// Reads a range of a file that `object_store` opened, into memory that nobody zeroed first: that costs a load six per cent.
-pub(super) async fn read_range(mut file: File, range: Range<u64>) -> io::Result<Bytes> {
+async fn read_range(mut file: File, range: Range<u64>) -> io::Result<Bytes> {
     let read = move || {
         let length = range.end - range.start;
         let mut bytes = Vec::with_capacity(length as usize);

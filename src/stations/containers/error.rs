@@ -33,6 +33,9 @@ pub enum ContainerError {
 
     #[error("storage directory `{}` cannot be used for container `{container}`", directory.display())]
     Open { container: &'static str, directory: PathBuf, source: Source },
+
+    #[error("container `{container}` at {url} cannot be opened")]
+    OpenAzure { container: &'static str, url: String, source: Source },
 }
 
 impl ContainerError {
@@ -45,7 +48,8 @@ impl ContainerError {
             | ContainerError::Gone { .. }
             | ContainerError::Store { .. }
             | ContainerError::List { .. }
-            | ContainerError::Open { .. } => Disposition::Retry,
+            | ContainerError::Open { .. }
+            | ContainerError::OpenAzure { .. } => Disposition::Retry,
         }
     }
 }

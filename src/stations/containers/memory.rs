@@ -1,23 +1,15 @@
 //! Containers in memory, for tests that need very many blobs, a clock of their own, or to know how often a store is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use object_store::path::Path;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult,
-};
+use futures::stream::{self, BoxStream, StreamExt};
 
-use super::{
-    Backend, BlobFacts, BlobWriter, Condition, Container, ContainerError, ContainerParts, Containers, Listed, quoted,
-};
+use super::{Backend, BlobFacts, BlobWriter, Condition, Container, ContainerError, Containers, Listed};
 use crate::clock::Clock;
 use crate::names::{BlobName, ETag};
 
@@ -28,6 +20,7 @@ const NAMES_AN_ANSWER: usize = 5_000;
 #[derive(Clone)]
 pub struct Memory {
     container: &'static str,
+    url: String,
     clock: Clock,
     inner: Arc<Mutex<Inner>>,
 }
@@ -79,17 +72,11 @@ impl Containers {
 
 impl Memory {
     fn new(container: &'static str, clock: &Clock) -> Self {
-        Memory { container, clock: clock.clone(), inner: Arc::default() }
+        Memory { container, url: format!("memory:///{container}"), clock: clock.clone(), inner: Arc::default() }
     }
 
     fn container(&self) -> Container {
-        let parts = ContainerParts {
-            name: self.container,
-            url: format!("memory:///{}", self.container),
-            store: Arc::new(self.clone()),
-            backend: Arc::new(self.clone()),
-        };
-        Container { inner: Arc::new(parts) }
+        Container::over(self.container, self.clone())
     }
 
     /// Puts a blob there without being asked.
@@ -120,8 +107,19 @@ impl Memory {
         self.inner.lock().unwrap()
     }
 
-    fn failure(&self, name: &str) -> object_store::Error {
-        object_store::Error::Generic { store: "memory", source: format!("the store says nothing of {name}").into() }
+    fn failure(&self, operation: &'static str, blob: &BlobName) -> ContainerError {
+        let source = format!("the store says nothing of {blob}").into();
+        ContainerError::Store { operation, container: self.container, blob: blob.clone(), source }
+    }
+
+    /// What is there, as one call finds it.
+    fn found(&self, operation: &'static str, blob: &BlobName) -> Result<Option<Stored>, ContainerError> {
+        let mut inner = self.lock();
+        inner.calls.reads += 1;
+        if inner.failing.contains(blob.as_str()) {
+            return Err(self.failure(operation, blob));
+        }
+        Ok(inner.blobs.get(blob.as_str()).cloned())
     }
 }
 
@@ -136,8 +134,44 @@ impl Inner {
 
 #[async_trait]
 impl Backend for Memory {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
     fn objection(&self, _: &BlobName) -> Option<&'static str> {
         None
+    }
+
+    async fn head(&self, blob: &BlobName) -> Result<Option<BlobFacts>, ContainerError> {
+        Ok(self.found("head", blob)?.map(|stored| BlobFacts {
+            name: blob.clone(),
+            etag: stored.etag,
+            size_bytes: stored.body.len() as u64,
+            last_modified: stored.last_modified,
+        }))
+    }
+
+    async fn read(&self, blob: &BlobName, range: Range<u64>, if_match: &ETag) -> Result<Bytes, ContainerError> {
+        let container = self.container;
+        let Some(stored) = self.found("read", blob)? else {
+            return Err(ContainerError::Gone { container, blob: blob.clone() });
+        };
+        if stored.etag != *if_match {
+            return Err(ContainerError::Superseded { container, blob: blob.clone() });
+        }
+        let end = (range.end as usize).min(stored.body.len());
+        Ok(stored.body.slice((range.start as usize).min(end)..end))
+    }
+
+    async fn get(&self, blob: &BlobName) -> Result<Option<(Bytes, ETag)>, ContainerError> {
+        Ok(self.found("get", blob)?.map(|stored| (stored.body, stored.etag)))
+    }
+
+    async fn delete(&self, blob: &BlobName) -> Result<(), ContainerError> {
+        let mut inner = self.lock();
+        inner.calls.deletions += 1;
+        inner.blobs.remove(blob.as_str());
+        Ok(())
     }
 
     async fn put(&self, blob: &BlobName, body: Bytes, condition: Option<Condition>) -> Result<ETag, ContainerError> {
@@ -145,21 +179,10 @@ impl Backend for Memory {
         let mut inner = self.lock();
         inner.calls.writes += 1;
         if inner.failing.contains(blob.as_str()) {
-            let source = Box::new(self.failure(blob.as_str()));
-            return Err(ContainerError::Store {
-                operation: "put",
-                container: self.container,
-                blob: blob.clone(),
-                source,
-            });
+            return Err(self.failure("put", blob));
         }
         let present = inner.blobs.get(blob.as_str()).map(|stored| stored.etag.clone());
-        let holds = match condition {
-            None => true,
-            Some(Condition::Absent) => present.is_none(),
-            Some(Condition::Is(etag)) => present == Some(etag),
-        };
-        if !holds {
+        if !condition.is_none_or(|condition| condition.holds(present.as_ref())) {
             return Err(ContainerError::Superseded { container: self.container, blob: blob.clone() });
         }
         Ok(inner.insert(blob.as_str(), body, at))
@@ -245,95 +268,5 @@ impl BlobWriter for Draft {
 
     async fn abort(self: Box<Self>) -> Result<(), ContainerError> {
         Ok(())
-    }
-}
-
-impl fmt::Debug for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "container `{}` in memory", self.container)
-    }
-}
-
-impl fmt::Display for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-/// What a [`Container`] reads through `object_store`; it does everything else through its backend.
-#[async_trait]
-impl ObjectStore for Memory {
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        let mut inner = self.lock();
-        inner.calls.reads += 1;
-        let name = location.as_ref();
-        if inner.failing.contains(name) {
-            return Err(self.failure(name));
-        }
-        let Some(stored) = inner.blobs.get(name).cloned() else {
-            return Err(object_store::Error::NotFound { path: name.to_owned(), source: "there is none".into() });
-        };
-        let size = stored.body.len() as u64;
-        let meta = ObjectMeta {
-            location: location.clone(),
-            last_modified: stored.last_modified,
-            size,
-            e_tag: Some(quoted(&stored.etag)),
-            version: None,
-        };
-        options.check_preconditions(&meta)?;
-        let range = match &options.range {
-            Some(range) => range
-                .as_range(size)
-                .map_err(|source| object_store::Error::Generic { store: "memory", source: source.into() })?,
-            None => 0..size,
-        };
-        let body = stored.body.slice(range.start as usize..range.end as usize);
-        Ok(GetResult {
-            payload: GetResultPayload::Stream(stream::iter([Ok(body)]).boxed()),
-            meta,
-            range,
-            attributes: Default::default(),
-            extensions: Default::default(),
-        })
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, object_store::Result<Path>>,
-    ) -> BoxStream<'static, object_store::Result<Path>> {
-        let store = self.clone();
-        locations
-            .map_ok(move |location| {
-                let mut inner = store.lock();
-                inner.calls.deletions += 1;
-                inner.blobs.remove(location.as_ref());
-                location
-            })
-            .boxed()
-    }
-
-    async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> object_store::Result<PutResult> {
-        unreachable!("a container writes through its backend")
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        _: &Path,
-        _: PutMultipartOptions,
-    ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        unreachable!("a container writes through its backend")
-    }
-
-    fn list(&self, _: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        unreachable!("a container lists through its backend")
-    }
-
-    async fn list_with_delimiter(&self, _: Option<&Path>) -> object_store::Result<ListResult> {
-        unreachable!("a container lists through its backend")
-    }
-
-    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> object_store::Result<()> {
-        unreachable!("a container copies nothing")
     }
 }

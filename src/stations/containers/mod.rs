@@ -1,9 +1,9 @@
 //! The containers landing, quarantine, curated and millrace-state: blobs with versions.
 //!
-//! The port is `object_store`'s trait. Two things that it lacks are ours, behind [`Backend`]: the conditional commit of
-//! a large blob, and a list that an odd name does not stop. A [`Container`] knows names and versions; it does not know
-//! what a blob means.
+//! [`Backend`] is the port: directories (through `object_store`, writes ours) and Azure Blob Storage stand behind it. A
+//! [`Container`] knows names and versions; it does not know what a blob means.
 
+mod azure;
 mod directory;
 mod error;
 mod listed;
@@ -24,12 +24,11 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use futures::stream::{BoxStream, StreamExt};
-use object_store::path::Path;
-use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 
 use crate::names::{BlobName, ETag};
-use crate::stations::azure_storage::StorageAccount;
+use crate::stations::azure_storage::{StorageAccount, StorageClient};
 
+use azure::AzureContainer;
 use directory::Directory;
 pub use error::ContainerError;
 pub use listed::{Listed, OddBlob};
@@ -58,28 +57,66 @@ pub struct Containers {
 }
 
 impl Containers {
-    /// Opens the containers and creates those that are missing. Temporary files that an upload left behind more than a
-    /// week ago are removed on the way.
+    /// Opens the containers and creates those that are missing. Temporary files that an upload left behind in a directory
+    /// more than a week ago are removed on the way.
     pub async fn open(location: &StorageLocation) -> Result<Containers, ContainerError> {
-        Ok(Containers {
-            landing: Container::open(location, "landing").await?,
-            quarantine: Container::open(location, "quarantine").await?,
-            curated: Container::open(location, "curated").await?,
-            state: Container::open(location, "millrace-state").await?,
-        })
+        let open = match location {
+            StorageLocation::Directory(root) => {
+                let open = |name| Directory::open(root, name);
+                let (landing, quarantine) = (open(LANDING).await?, open(QUARANTINE).await?);
+                let (curated, state) = (open(CURATED).await?, open(STATE).await?);
+                Containers::over(landing, quarantine, curated, state)
+            }
+            StorageLocation::Azure(account) => {
+                let client = azure_client(account)?;
+                let open = |name| AzureContainer::open(&client, name);
+                let all = futures::future::try_join4(open(LANDING), open(QUARANTINE), open(CURATED), open(STATE));
+                let (landing, quarantine, curated, state) = all.await?;
+                Containers::over(landing, quarantine, curated, state)
+            }
+        };
+        Ok(open)
+    }
+
+    /// For a command that only looks: nothing is created and nothing cleaned up. Containers that are not there are empty.
+    pub async fn look_at(location: &StorageLocation) -> Result<Containers, ContainerError> {
+        let seen = match location {
+            StorageLocation::Directory(root) => {
+                let look_at = |name| Directory::look_at(root, name);
+                let (landing, quarantine) = (look_at(LANDING).await?, look_at(QUARANTINE).await?);
+                let (curated, state) = (look_at(CURATED).await?, look_at(STATE).await?);
+                Containers::over(landing, quarantine, curated, state)
+            }
+            StorageLocation::Azure(account) => {
+                let client = azure_client(account)?;
+                let look_at = |name| AzureContainer::look_at(&client, name);
+                Containers::over(look_at(LANDING)?, look_at(QUARANTINE)?, look_at(CURATED)?, look_at(STATE)?)
+            }
+        };
+        Ok(seen)
+    }
+
+    fn over<B: Backend + 'static>(landing: B, quarantine: B, curated: B, state: B) -> Containers {
+        Containers {
+            landing: Container::over(LANDING, landing),
+            quarantine: Container::over(QUARANTINE, quarantine),
+            curated: Container::over(CURATED, curated),
+            state: Container::over(STATE, state),
+        }
     }
 }
 
-impl Containers {
-    /// For a command that only looks: nothing is created and nothing cleaned up. Containers that are not there are empty.
-    pub async fn look_at(location: &StorageLocation) -> Result<Containers, ContainerError> {
-        Ok(Containers {
-            landing: Container::look_at(location, "landing").await?,
-            quarantine: Container::look_at(location, "quarantine").await?,
-            curated: Container::look_at(location, "curated").await?,
-            state: Container::look_at(location, "millrace-state").await?,
-        })
-    }
+const LANDING: &str = "landing";
+const QUARANTINE: &str = "quarantine";
+const CURATED: &str = "curated";
+const STATE: &str = "millrace-state";
+
+fn azure_client(account: &StorageAccount) -> Result<Arc<StorageClient>, ContainerError> {
+    azure::client(account).map_err(|source| ContainerError::OpenAzure {
+        container: LANDING,
+        url: account.endpoint.to_string(),
+        source: source.into(),
+    })
 }
 
 /// What is known of a blob without reading it.
@@ -100,14 +137,39 @@ pub enum Condition {
     Is(ETag),
 }
 
-/// What `object_store`'s trait lacks. One implementation for each kind of store.
+impl Condition {
+    /// Whether it is true of what is there.
+    fn holds(&self, present: Option<&ETag>) -> bool {
+        match self {
+            Condition::Absent => present.is_none(),
+            Condition::Is(etag) => present == Some(etag),
+        }
+    }
+}
+
+/// What a container can do. One implementation for each kind of store; [`Container`] has asked for objections to the name
+/// before it calls anything else, and never asks for an empty range.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync {
+    /// The container's address, percent-encoded, without a trailing `/`.
+    fn url(&self) -> &str;
+
     /// Says why the store cannot hold a blob of this name, if it cannot.
     fn objection(&self, blob: &BlobName) -> Option<&'static str>;
 
+    async fn head(&self, blob: &BlobName) -> Result<Option<BlobFacts>, ContainerError>;
+
+    /// Reads what there is of a range of one version.
+    async fn read(&self, blob: &BlobName, range: Range<u64>, if_match: &ETag) -> Result<Bytes, ContainerError>;
+
+    /// A small blob, whole, with its version.
+    async fn get(&self, blob: &BlobName) -> Result<Option<(Bytes, ETag)>, ContainerError>;
+
     /// Writes a small blob whole, whatever is there; or, with a condition, only where it holds.
     async fn put(&self, blob: &BlobName, body: Bytes, condition: Option<Condition>) -> Result<ETag, ContainerError>;
+
+    /// Removes a blob. That it is gone already is fine.
+    async fn delete(&self, blob: &BlobName) -> Result<(), ContainerError>;
 
     /// Removes a blob if it has this version at that moment. That it is gone already is fine.
     async fn delete_version(&self, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError>;
@@ -132,56 +194,29 @@ pub(crate) trait BlobWriter: Send {
 /// One container. Cheap to clone.
 #[derive(Clone)]
 pub struct Container {
-    inner: Arc<ContainerParts>,
-}
-
-struct ContainerParts {
     name: &'static str,
-    url: String,
-    store: Arc<dyn ObjectStore>,
     backend: Arc<dyn Backend>,
 }
 
 impl Container {
-    async fn open(location: &StorageLocation, name: &'static str) -> Result<Container, ContainerError> {
-        let root = directory_of(location, name)?;
-        let (directory, store) = Directory::open(root, name).await?;
-        let url = directory.url().to_owned();
-        let parts = ContainerParts { name, url, store: Arc::new(store), backend: Arc::new(directory) };
-        Ok(Container { inner: Arc::new(parts) })
-    }
-
-    async fn look_at(location: &StorageLocation, name: &'static str) -> Result<Container, ContainerError> {
-        let root = directory_of(location, name)?;
-        let (directory, store) = Directory::look_at(root, name).await?;
-        let url = directory.url().to_owned();
-        let parts = ContainerParts { name, url, store, backend: Arc::new(directory) };
-        Ok(Container { inner: Arc::new(parts) })
+    fn over(name: &'static str, backend: impl Backend + 'static) -> Container {
+        Container { name, backend: Arc::new(backend) }
     }
 
     /// The container's address without a trailing `/`: `file:///…/landing`.
     pub fn url(&self) -> &str {
-        &self.inner.url
+        self.backend.url()
     }
 
     /// `landing`, `quarantine`, `curated` or `millrace-state`.
     pub fn name(&self) -> &'static str {
-        self.inner.name
+        self.name
     }
 
     /// What is known of a blob; `None`: gone.
     pub async fn head(&self, blob: &BlobName) -> Result<Option<BlobFacts>, ContainerError> {
-        let path = self.path(blob)?;
-        match self.inner.store.head(&path).await {
-            Ok(meta) => Ok(Some(BlobFacts {
-                name: blob.clone(),
-                etag: self.version("head", blob, meta.e_tag)?,
-                size_bytes: meta.size,
-                last_modified: meta.last_modified,
-            })),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(self.failure("head", blob, source)),
-        }
+        self.check(blob)?;
+        self.backend.head(blob).await
     }
 
     /// Reads a range of one version.
@@ -193,18 +228,10 @@ impl Container {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        let path = self.path(blob)?;
-        let options =
-            GetOptions { if_match: Some(quoted(if_match)), range: Some(range.clone().into()), ..GetOptions::default() };
-        let answer = self.inner.store.get_opts(&path, options).await.map_err(|e| self.failure("read", blob, e))?;
-        let bytes = match answer.payload {
-            GetResultPayload::File(file, _) => directory::read_range(file, range.clone())
-                .await
-                .map_err(|source| self.io_failure("read", blob, source))?,
-            GetResultPayload::Stream(_) => answer.bytes().await.map_err(|e| self.failure("read", blob, e))?,
-        };
+        self.check(blob)?;
+        let bytes = self.backend.read(blob, range.clone(), if_match).await?;
         if bytes.len() as u64 != range.end - range.start {
-            return Err(ContainerError::OutOfRange { container: self.inner.name, blob: blob.clone(), range });
+            return Err(ContainerError::OutOfRange { container: self.name, blob: blob.clone(), range });
         }
         Ok(bytes)
     }
@@ -216,21 +243,14 @@ impl Container {
 
     /// A small record, whole, with its version; `None`: there is none.
     pub async fn get_version(&self, blob: &BlobName) -> Result<Option<(Bytes, ETag)>, ContainerError> {
-        let path = self.path(blob)?;
-        let answer = match self.inner.store.get(&path).await {
-            Ok(answer) => answer,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(source) => return Err(self.failure("get", blob, source)),
-        };
-        let etag = self.version("get", blob, answer.meta.e_tag.clone())?;
-        let bytes = answer.bytes().await.map_err(|e| self.failure("get", blob, e))?;
-        Ok(Some((bytes, etag)))
+        self.check(blob)?;
+        self.backend.get(blob).await
     }
 
     /// Writes a small record whole, over whatever is there.
     pub async fn put(&self, blob: &BlobName, body: Bytes) -> Result<ETag, ContainerError> {
-        self.path(blob)?;
-        self.inner.backend.put(blob, body, None).await
+        self.check(blob)?;
+        self.backend.put(blob, body, None).await
     }
 
     /// Writes a small record whole where there is none; `false`: there is one already.
@@ -245,8 +265,8 @@ impl Container {
         body: Bytes,
         condition: Condition,
     ) -> Result<Option<ETag>, ContainerError> {
-        self.path(blob)?;
-        match self.inner.backend.put(blob, body, Some(condition)).await {
+        self.check(blob)?;
+        match self.backend.put(blob, body, Some(condition)).await {
             Ok(etag) => Ok(Some(etag)),
             Err(ContainerError::Superseded { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -255,11 +275,8 @@ impl Container {
 
     /// Removes a blob. That it is gone already is fine.
     pub async fn delete(&self, blob: &BlobName) -> Result<(), ContainerError> {
-        let path = self.path(blob)?;
-        match self.inner.store.delete(&path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(self.failure("delete", blob, source)),
-        }
+        self.check(blob)?;
+        self.backend.delete(blob).await
     }
 
     /// Removes one version of a blob. That it is gone already is fine.
@@ -267,14 +284,14 @@ impl Container {
     /// # Errors
     /// `Superseded` where the blob has another version by now: that one stays.
     pub async fn delete_version(&self, blob: &BlobName, etag: &ETag) -> Result<(), ContainerError> {
-        self.path(blob)?;
-        self.inner.backend.delete_version(blob, etag).await
+        self.check(blob)?;
+        self.backend.delete_version(blob, etag).await
     }
 
     /// Blobs whose names begin with `prefix` and come after `after`, sorted by the bytes of their names. `prefix` need
     /// not end at a `/`. What no [`BlobName`] can name (a file in the directory whose name is not UTF-8) is passed over.
     pub fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'static, Result<BlobFacts, ContainerError>> {
-        self.inner.backend.list(prefix, after).try_filter_map(|listed| async { Ok(listed.blob()) }).boxed()
+        self.backend.list(prefix, after).try_filter_map(|listed| async { Ok(listed.blob()) }).boxed()
     }
 
     /// The same list with everything in it: what this container cannot read by its name stands there as [`Listed::Odd`].
@@ -297,69 +314,25 @@ impl Container {
             },
             odd @ Listed::Odd(_) => odd,
         };
-        self.inner.backend.list(prefix, after).map_ok(judged).boxed()
+        self.backend.list(prefix, after).map_ok(judged).boxed()
     }
 
     /// Begins a blob of any size. Nobody sees it before its commit, and a crash leaves nothing in any list.
     pub async fn upload(&self, blob: &BlobName) -> Result<Upload, ContainerError> {
-        self.path(blob)?;
-        Ok(Upload::new(self.inner.backend.begin(blob).await?))
+        self.check(blob)?;
+        Ok(Upload::new(self.backend.begin(blob).await?))
     }
 
     /// Why this container cannot hold a blob of this name, if it cannot.
     pub fn objection(&self, blob: &BlobName) -> Option<&'static str> {
-        self.path_or_objection(blob).err()
+        self.backend.objection(blob)
     }
 
-    /// A blob's name as `object_store` writes it. `Path::from` would percent-encode `%`, `#` and `~` and come back as
-    /// another name; `Path::parse` keeps every character, but drops a `/` at either end without a word.
-    fn path(&self, blob: &BlobName) -> Result<Path, ContainerError> {
-        let refuse =
-            |reason: &'static str| ContainerError::Name { container: self.inner.name, blob: blob.clone(), reason };
-        self.path_or_objection(blob).map_err(refuse)
-    }
-
-    fn path_or_objection(&self, blob: &BlobName) -> Result<Path, &'static str> {
-        if let Some(reason) = self.inner.backend.objection(blob) {
-            return Err(reason);
+    fn check(&self, blob: &BlobName) -> Result<(), ContainerError> {
+        match self.objection(blob) {
+            Some(reason) => Err(ContainerError::Name { container: self.name, blob: blob.clone(), reason }),
+            None => Ok(()),
         }
-        let path = Path::parse(blob.as_str())
-            .map_err(|_| "it has an empty segment, a segment `.` or `..`, or a control character")?;
-        if path.as_ref() == blob.as_str() { Ok(path) } else { Err("it begins or ends with `/`") }
-    }
-
-    fn version(&self, operation: &'static str, blob: &BlobName, tag: Option<String>) -> Result<ETag, ContainerError> {
-        tag.and_then(|text| ETag::new(text).ok()).ok_or_else(|| ContainerError::Store {
-            operation,
-            container: self.inner.name,
-            blob: blob.clone(),
-            source: "the store answered without an ETag".into(),
-        })
-    }
-
-    fn io_failure(&self, operation: &'static str, blob: &BlobName, source: std::io::Error) -> ContainerError {
-        ContainerError::Store { operation, container: self.inner.name, blob: blob.clone(), source: source.into() }
-    }
-
-    fn failure(&self, operation: &'static str, blob: &BlobName, source: object_store::Error) -> ContainerError {
-        let container = self.inner.name;
-        let blob = blob.clone();
-        match source {
-            object_store::Error::NotFound { .. } => ContainerError::Gone { container, blob },
-            object_store::Error::Precondition { .. } => ContainerError::Superseded { container, blob },
-            other => ContainerError::Store { operation, container, blob, source: other.into() },
-        }
-    }
-}
-
-fn directory_of<'a>(location: &'a StorageLocation, container: &'static str) -> Result<&'a PathBuf, ContainerError> {
-    match location {
-        StorageLocation::Directory(root) => Ok(root),
-        StorageLocation::Azure(account) => Err(ContainerError::Open {
-            container,
-            directory: PathBuf::from(account.endpoint.as_str()),
-            source: "this commit knows directories only".into(),
-        }),
     }
 }
 

@@ -67,8 +67,11 @@ impl Share for DirectoryShare {
         Ok(metadata.map(|metadata| metadata.len()))
     }
 
-    async fn write_at(&self, name: &StagedName, offset: u64, bytes: Bytes) -> Result<(), ShareError> {
+    async fn write_at(&self, name: &StagedName, offset: u64, bytes: Bytes, whole_bytes: u64) -> Result<(), ShareError> {
         let write = move |path: &Path| {
+            if offset + bytes.len() as u64 > whole_bytes {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the write would go beyond the file's end"));
+            }
             let file = File::options().write(true).create(true).truncate(false).open(path)?;
             if offset > file.metadata()?.len() {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "the write would leave a hole"));

@@ -4,12 +4,15 @@
 //! A share knows staged files by a hash; it does not know where they come from nor whether their bytes are right. What
 //! is written stands from the first byte on without holes, so the length tells where to go on.
 
+mod azure_files;
 mod directory;
 
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,10 +22,29 @@ use thiserror::Error;
 use super::Disposition;
 use crate::names::{FeedName, Sha256};
 
+pub use azure_files::{AzureFilesLocation, AzureFilesShare};
 pub use directory::DirectoryShare;
 
 /// A staged file of this age belongs to no transfer: its source has gone or changed.
 const ORPHAN_AGE: TimeDelta = TimeDelta::days(7);
+
+/// Where the share is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShareLocation {
+    /// A mounted share, or any folder.
+    Directory(PathBuf),
+    /// A share of Azure Files, over REST.
+    AzureFiles(Box<AzureFilesLocation>),
+}
+
+/// A directory is created where it is missing. Azure Files is asked for nothing before something is staged: only a pull
+/// needs the share, and whatever else the handler does should not wait for it.
+pub async fn open(location: &ShareLocation) -> Result<Arc<dyn Share>, ShareError> {
+    Ok(match location {
+        ShareLocation::Directory(directory) => Arc::new(DirectoryShare::open(directory).await?),
+        ShareLocation::AzureFiles(location) => Arc::new(AzureFilesShare::new(location)?),
+    })
+}
 
 /// The name of one version of one remote file: two pullers of different versions never mix bytes, and names that differ
 /// only in case do not collide on Azure Files.
@@ -55,8 +77,9 @@ pub trait Share: Send + Sync {
     /// How many bytes are staged, counted from the file's start without a hole; `None`: nothing is.
     async fn length(&self, name: &StagedName) -> Result<Option<u64>, ShareError>;
 
-    /// Writes at an offset that is at most the present length. Creates the file.
-    async fn write_at(&self, name: &StagedName, offset: u64, bytes: Bytes) -> Result<(), ShareError>;
+    /// Writes at an offset that is at most the present length. Creates the file, which will have `whole_bytes` once all of
+    /// it is staged.
+    async fn write_at(&self, name: &StagedName, offset: u64, bytes: Bytes, whole_bytes: u64) -> Result<(), ShareError>;
 
     /// Reads a range that is staged whole; `Gone` where it is not, or not any more.
     async fn read(&self, name: &StagedName, range: Range<u64>) -> Result<Bytes, ShareError>;
@@ -92,6 +115,8 @@ pub enum ShareError {
     Store { operation: &'static str, share: String, name: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("share `{share}` cannot be used: is the directory mounted and writable?")]
     Open { share: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("share `{share}` of Azure Files cannot be used")]
+    AzureFiles { share: String, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 impl ShareError {

@@ -5,9 +5,12 @@
 //! - [`ledger`]: units, versions and what becomes of a load: the decision that every warehouse makes alike.
 //! - [`retraction`], [`verification`]: what is taken back by hand, and what a recount finds.
 //! - [`stream`]: the same for streams, which accumulate.
+//! - [`location`]: where it is.
 //! - [`schema`], [`shape`]: what `migrate` is given, and the tables that follow from it.
 //! - [`row_check`]: what a row must be to be taken.
+//! - [`template`]: text of SQL with names in it.
 //! - [`sqlite`]: the embedded warehouse.
+//! - [`sqlserver`]: Azure SQL and SQL Server.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -17,12 +20,15 @@ use crate::names::{BlobName, ETag, FeedName};
 
 mod error;
 pub mod ledger;
+pub mod location;
 pub mod retraction;
 pub mod row_check;
 pub mod schema;
 pub mod shape;
 pub mod sqlite;
+pub mod sqlserver;
 pub mod stream;
+mod template;
 pub mod verification;
 
 pub use error::{Source, WarehouseError};

@@ -26,7 +26,7 @@ fn remote(path: &Path) -> RemotePath {
     RemotePath::new(path.as_os_str().as_bytes()).unwrap()
 }
 
-fn bytes_of_length(length: usize) -> Vec<u8> {
+pub fn bytes_of_length(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
@@ -37,15 +37,15 @@ fn bytes_of_length(length: usize) -> Vec<u8> {
     bytes
 }
 
-struct Place {
-    sources: Vec<PullSource>,
-    stations: PullStations,
+pub struct Place {
+    pub sources: Vec<PullSource>,
+    pub stations: PullStations,
     landing: Container,
     _directory: tempfile::TempDir,
 }
 
 impl Place {
-    async fn new(sshd: &Sshd, after: After, connector: Arc<dyn Connector>) -> Place {
+    pub async fn new(sshd: &Sshd, after: After, connector: Arc<dyn Connector>) -> Place {
         let endpoint = sshd.endpoint();
         let source = SftpSource {
             name: None,
@@ -77,7 +77,7 @@ impl Place {
         Place { sources, stations, landing, _directory: directory }
     }
 
-    async fn tick(&self) -> PullReport {
+    pub async fn tick(&self) -> PullReport {
         pull(&self.sources, &self.stations, &Clock::System, Instant::now() + Duration::from_secs(120)).await
     }
 
@@ -85,12 +85,12 @@ impl Place {
         self.landing.list("", None).try_collect().await.unwrap()
     }
 
-    async fn body(&self, name: &str) -> Vec<u8> {
+    pub async fn body(&self, name: &str) -> Vec<u8> {
         self.landing.get(&BlobName::new(name).unwrap()).await.unwrap().unwrap().to_vec()
     }
 }
 
-fn write_with_time(path: &Path, body: &[u8], seconds_ago: u64) {
+pub fn write_with_time(path: &Path, body: &[u8], seconds_ago: u64) {
     std::fs::write(path, body).unwrap();
     let time = SystemTime::now() - Duration::from_secs(seconds_ago);
     let file = std::fs::File::options().write(true).open(path).unwrap();

@@ -19,6 +19,10 @@ pub fn fresh() -> (TempDir, SqliteWarehouse) {
     (folder, warehouse)
 }
 
+pub async fn fresh_for_a_case() -> Option<(TempDir, SqliteWarehouse)> {
+    Some(fresh())
+}
+
 pub fn file(folder: &TempDir) -> std::path::PathBuf {
     folder.path().join("warehouse.db")
 }

@@ -163,7 +163,7 @@ async fn what_waits_at_a_source_is_told_with_what_is_staged_of_it_and_how_the_so
         pulled::write_look(state, &key, version, seen).await.unwrap();
         if path == "slow.csv" {
             let name = StagedName::of(&flights(), key.path(), version.size_bytes, version.modified);
-            place.share.write_at(&name, 0, Bytes::from_static(b"a part")).await.unwrap();
+            place.share.write_at(&name, 0, Bytes::from_static(b"a part"), version.size_bytes).await.unwrap();
         }
     }
     let went = Look::Went { waiting: 2, files_failed: 1, file_failure: Some("`x` is odd".to_owned()) };

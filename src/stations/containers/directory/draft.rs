@@ -90,12 +90,7 @@ impl Draft {
             File::options().read(true).write(true).create(true).truncate(false).open(&self.place.lock_file)?;
         lock.lock()?;
         let present = version_at(target)?;
-        let holds = match condition {
-            None => true,
-            Some(Condition::Absent) => present.is_none(),
-            Some(Condition::Is(etag)) => present == Some(etag),
-        };
-        if !holds {
+        if condition.is_some_and(|condition| !condition.holds(present.as_ref())) {
             return Ok(None);
         }
         self.file.set_modified(next_stamp(&mut lock)?)?;

@@ -87,7 +87,7 @@ impl Lease {
                 None => open_file(&path, &access)?,
             };
             let found = work(&mut connection)?;
-            Ok((connection, found))
+            Ok::<_, WarehouseError>((connection, found))
         });
         let (connection, found) =
             worked.await.map_err(|panic| WarehouseError::Database { operation, source: panic.into() })??;

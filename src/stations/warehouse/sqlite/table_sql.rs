@@ -5,6 +5,7 @@ use millrace_frames::plan::{KeyType, MeasureType, Merge};
 
 use super::decimals;
 use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn, TableShape};
+use crate::stations::warehouse::template::fill;
 
 /// Which rows a summary's rows are made of.
 #[derive(Clone, Copy, Debug)]
@@ -183,40 +184,10 @@ fn overflow_type(column: &ShapeColumn) -> &'static str {
     }
 }
 
-/// Puts values into `{name}` in one pass, so that a value is never searched itself.
-pub fn fill(template: &str, placeholders: &[(&'static str, String)]) -> String {
-    let mut filled = String::with_capacity(template.len() * 2);
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        let known = after
-            .split_once('}')
-            .and_then(|(name, tail)| Some((placeholders.iter().find(|(known, _)| *known == name)?, tail)));
-        match known {
-            Some(((_, value), tail)) => {
-                filled.push_str(value);
-                rest = tail;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
-        }
-    }
-    filled.push_str(rest);
-    filled
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::ledger::UPGRADES;
     use super::*;
-
-    #[test]
-    fn a_value_is_not_searched_for_placeholders() {
-        let placeholders = [("a", "{b}".to_owned()), ("b", "no".to_owned())];
-        assert_eq!(fill("{a} {b} {c} {", &placeholders), "{b} no {c} {");
-    }
 
     /// A batch of a stream is small, and comes every few seconds: its commit must not read a whole table of parts or sums.
     #[test]

@@ -2,8 +2,9 @@
 
 use millrace_frames::plan::{MeasureType, Merge};
 
-use super::table_sql::{TableSql, fill, quoted};
+use super::table_sql::{TableSql, quoted};
 use crate::stations::warehouse::shape::{ColumnKind, ShapeColumn};
+use crate::stations::warehouse::template::fill;
 
 impl TableSql {
     /// One row for each key that differs: the keys, whether the table has it, what it has, whether a part has it, what the

@@ -1,0 +1,4 @@
+CREATE TABLE {table} (
+{definitions},
+  PRIMARY KEY {summary_clustering} ({keys})
+);

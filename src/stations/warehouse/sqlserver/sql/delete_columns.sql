@@ -1,0 +1,1 @@
+DELETE FROM [millrace].[summary_column] WHERE [table_name] = @P1;

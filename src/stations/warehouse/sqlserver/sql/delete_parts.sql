@@ -1,0 +1,1 @@
+DELETE FROM {part} WHERE [millrace_unit_id] = @P1;

@@ -1,0 +1,1 @@
+DELETE FROM [millrace].[stream_summary] WHERE [table_name] = @P1;

@@ -1,0 +1,1 @@
+DELETE FROM [millrace].[unit] WHERE [unit_id] = @P1;

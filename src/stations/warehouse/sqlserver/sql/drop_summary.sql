@@ -1,0 +1,2 @@
+DROP TABLE {part};
+DROP TABLE {table};

@@ -1,0 +1,4 @@
+SELECT TOP (1) CASE{overflow_cases} END, {keys}
+FROM {merged}
+WHERE {overflows}
+ORDER BY {keys};

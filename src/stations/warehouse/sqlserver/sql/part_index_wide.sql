@@ -1,0 +1,2 @@
+-- Too wide for a clustered index.
+CREATE UNIQUE NONCLUSTERED INDEX [by_keys] ON {part} ({keys}, [millrace_unit_id], [millrace_summary_id]);

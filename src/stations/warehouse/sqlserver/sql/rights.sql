@@ -1,0 +1,12 @@
+-- What the app needs from now on, and no more: no db_owner, no db_ddladmin. Whoever administers the database runs this once,
+-- with the app's name for <app>, and the rights on a new summary table whenever `migrate` has made one.
+--
+-- An identity of Entra ID, by the name that it has there:
+--   CREATE USER [<app>] FROM EXTERNAL PROVIDER;
+-- The same where the server itself may not look into Entra ID, with the client id of the app's identity:
+--   DECLARE @sid nvarchar(34) = CONVERT(nvarchar(34), CAST(CAST('<client id>' AS uniqueidentifier) AS varbinary(16)), 1);
+--   EXEC (N'CREATE USER [<app>] WITH SID = ' + @sid + N', TYPE = E;');
+-- A login of SQL Server:
+--   CREATE USER [<app>] FOR LOGIN [<app>];
+--
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON SCHEMA::[millrace] TO [<app>];

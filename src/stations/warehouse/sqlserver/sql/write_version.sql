@@ -1,0 +1,1 @@
+INSERT INTO [millrace].[schema_version] ([version], [since]) VALUES (@P1, @P2);
