@@ -7,6 +7,7 @@ import sys
 import threading
 
 from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
+from azure.eventhub._buffered_producer._partition_resolver import PartitionResolver
 from azure.eventhub.exceptions import AuthenticationError, ConnectError, EventHubError
 
 connection_string, hub, partition = sys.argv[1:]
@@ -19,7 +20,7 @@ def producer(text=connection_string):
     return EventHubProducerClient.from_connection_string(text, eventhub_name=hub, retry_total=1)
 
 
-def receive(count, from_number, group="$Default", owner_level=None):
+def receive(count, from_number, at=partition, group="$Default", owner_level=None):
     """So many events, or an error."""
     client = EventHubConsumerClient.from_connection_string(
         connection_string, consumer_group=group, eventhub_name=hub, retry_total=0
@@ -41,7 +42,7 @@ def receive(count, from_number, group="$Default", owner_level=None):
     client.receive(
         take,
         on_error=fail,
-        partition_id=partition,
+        partition_id=at,
         starting_position=from_number,
         starting_position_inclusive=True,
         owner_level=owner_level,
@@ -66,20 +67,31 @@ with producer() as sender:
         event.properties = {"number": number}
         batch.add(event)
     sender.send_batch(batch)
-    # Their key goes where ours went.
-    sender.send_batch([EventData("by the same key")], partition_key="key")
     after = sender.get_partition_properties(partition)
-    assert after["last_enqueued_sequence_number"] == 6, after
+    assert after["last_enqueued_sequence_number"] == 5, after
+    # The hub picks the partition.
+    lasts = {name: sender.get_partition_properties(name)["last_enqueued_sequence_number"] for name in ("0", "1")}
+    sender.send_batch([EventData("by key")], partition_key="another key")
+    placed = [
+        name
+        for name, last in lasts.items()
+        if sender.get_partition_properties(name)["last_enqueued_sequence_number"] == last + 1
+    ]
+    assert len(placed) == 1, (placed, lasts)
 
-found = receive(7, 0)
-assert [event.sequence_number for event in found] == list(range(7)), found
+# Ours picks a key's partition itself, where the hub would.
+assert PartitionResolver(["0", "1"]).get_partition_id_by_partition_key("key") == partition, partition
+
+found = receive(6, 0)
+assert [event.sequence_number for event in found] == list(range(6)), found
 bodies = [event.body_as_str() for event in found]
 assert bodies[:3] == ["from us 0", "from us 1", "from us 2"], bodies
-assert bodies[3:] == ["from the sdk 0", "from the sdk 1", "from the sdk 2", "by the same key"], bodies
-assert [event.properties.get(b"number") for event in found[3:6]] == [0, 1, 2], [event.properties for event in found]
-assert found[6].partition_key == b"key", found[6].partition_key
+assert bodies[3:] == ["from the sdk 0", "from the sdk 1", "from the sdk 2"], bodies
+assert [event.properties.get(b"number") for event in found[3:]] == [0, 1, 2], [event.properties for event in found]
 assert all(event.enqueued_time is not None and event.offset is not None for event in found)
-assert [event.sequence_number for event in receive(2, 5, group="another", owner_level=1)] == [5, 6]
+assert [event.sequence_number for event in receive(2, 4, group="another", owner_level=1)] == [4, 5]
+(by_key,) = receive(1, lasts[placed[0]] + 1, at=placed[0])
+assert (by_key.body_as_str(), by_key.partition_key) == ("by key", b"another key"), by_key
 
 try:
     with producer(connection_string.replace("SharedAccessKeyName=Root", "SharedAccessKeyName=No")) as refused:
