@@ -16,11 +16,12 @@ use super::wiring::Stations;
 use crate::app;
 use crate::clock::Clock;
 use crate::pipeline::Pipeline;
-use crate::settings::{APP_ROOT, HOST_PROCESS, Settings};
+use crate::settings::{APP_ROOT, EVENT_HUB_CONNECTION, HOST_PROCESS, Settings};
 use crate::standin::{
     BlobEvents, HandlerOptions, HostError, HostOptions, InPlaceOf, NamedProgram, StorageQueues, Until, run_host,
 };
 use crate::stations::containers::StorageLocation;
+use crate::stations::hub::HubLocation;
 use crate::stations::hub::journal::JournalHub;
 use crate::telemetry;
 
@@ -137,7 +138,7 @@ impl HostRun {
             instances: usize::from(self.variant.instances.get()),
             state: self.state,
             containers: context.stations.containers.clone(),
-            hub: JournalHub::new(ends.hub, Clock::System),
+            hub: journal(ends.hub)?,
             queues: StorageQueues::new(queues, Clock::System),
             blob_events: Some(BlobEvents { function: ANNOUNCE.to_owned(), container: LANDING.to_owned() }),
             until: self.until,
@@ -155,6 +156,17 @@ impl HostRun {
             Err(HostError::Stuck { messages }) => bail!("nothing moves any more: {}", messages.join("; ")),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// The stand-in has no processor for Event Hubs.
+fn journal(hub: HubLocation) -> anyhow::Result<JournalHub> {
+    match hub {
+        HubLocation::Journal(directory) => Ok(JournalHub::new(directory, Clock::System)),
+        HubLocation::EventHubs(_) => bail!(
+            "`millrace host` delivers events from a journal only: set {EVENT_HUB_CONNECTION} to file:<directory>, or run the \
+             app under `func start`, whose host reads Event Hubs"
+        ),
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
+
 use crate::clock::Clock;
 use crate::functions::pull::{PullSource, PullStations};
 use crate::pipeline::{Feed, Login, Pipeline, SecretReference, SftpSource};
 use crate::secret::Secret;
-use crate::settings::{EMBEDDED_SFTP, EmbeddedSftp, Settings, SettingsError};
+use crate::settings::{EMBEDDED_SFTP, EVENT_HUB_CONNECTION, EmbeddedSftp, Settings, SettingsError};
 use crate::stations::containers::Containers;
+use crate::stations::hub::event_hubs::{EventHubs, Patience};
 use crate::stations::hub::journal::JournalHub;
-use crate::stations::hub::{HubReader, HubSender};
+use crate::stations::hub::{HubLocation, HubReader, HubSender};
 use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
 use crate::stations::share::{self, Share};
 use crate::stations::warehouse::location::WarehouseLocation;
@@ -32,14 +35,8 @@ impl Stations {
         let ends = settings.ends()?;
         let containers = Containers::open(&ends.storage).await?;
         let share = share::open(&ends.share).await?;
-        let hub = JournalHub::new(ends.hub, clock());
-        Ok(Stations {
-            containers,
-            share,
-            hub: Arc::new(hub.clone()),
-            hub_reader: Arc::new(hub),
-            warehouse: warehouse(ends.warehouse)?,
-        })
+        let (hub, hub_reader) = hub(ends.hub)?;
+        Ok(Stations { containers, share, hub, hub_reader, warehouse: warehouse(ends.warehouse)? })
     }
 
     pub fn pull(&self) -> PullStations {
@@ -50,6 +47,19 @@ impl Stations {
             state: self.containers.state.clone(),
         }
     }
+}
+
+fn hub(location: HubLocation) -> anyhow::Result<(Arc<dyn HubSender>, Arc<dyn HubReader>)> {
+    Ok(match location {
+        HubLocation::Journal(directory) => {
+            let hub = JournalHub::new(directory, clock());
+            (Arc::new(hub.clone()), Arc::new(hub))
+        }
+        HubLocation::EventHubs(location) => {
+            let hubs = EventHubs::new(location, Patience::default()).context(EVENT_HUB_CONNECTION)?;
+            (Arc::new(hubs.clone()), Arc::new(hubs))
+        }
+    })
 }
 
 fn warehouse(location: WarehouseLocation) -> anyhow::Result<Arc<dyn Warehouse>> {

@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use self::connection::Connection;
 use crate::pipeline::SecretReference;
 use crate::secret::Secret;
 use crate::stations::containers::StorageLocation;
+use crate::stations::hub::HubLocation;
 use crate::stations::share::ShareLocation;
 use crate::stations::warehouse::location::WarehouseLocation;
 
@@ -52,9 +52,6 @@ pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
 /// For the message about a missing end.
 const END: &str = "it says where an end of the pipeline is; see local.settings.json.embedded for values that run here";
 
-const EMBEDDED_ONLY: &str =
-    "this version has the embedded form of this end only (file:<directory>); Azure's comes later";
-
 /// All settings by name.
 #[derive(Clone, Default)]
 pub struct Settings {
@@ -76,7 +73,7 @@ pub enum SettingsError {
 pub struct Ends {
     pub storage: StorageLocation,
     pub share: ShareLocation,
-    pub hub: PathBuf,
+    pub hub: HubLocation,
     pub warehouse: WarehouseLocation,
 }
 
@@ -161,19 +158,6 @@ impl Settings {
     /// The four ends.
     pub fn ends(&self) -> Result<Ends, SettingsError> {
         Ok(Ends { storage: self.storage()?, share: self.share()?, hub: self.hub()?, warehouse: self.warehouse()? })
-    }
-
-    /// The path of an end that has only its embedded form yet.
-    fn embedded_path(&self, name: &str, scheme: &'static str) -> Result<PathBuf, SettingsError> {
-        match self.connection(name, END)? {
-            Connection::Text(connection) => match connection.embedded(scheme) {
-                Some(path) => Ok(PathBuf::from(path)),
-                None => Err(connection.unusable(format!("it does not begin with `{scheme}`"), EMBEDDED_ONLY)),
-            },
-            Connection::Properties(properties) => {
-                Err(properties.unusable(format!("it is there as `{name}__…` only"), EMBEDDED_ONLY))
-            }
-        }
     }
 
     /// The embedded server in place of all sftp sources, under `millrace dev`.

@@ -5,9 +5,11 @@
 mod azure_blobs;
 mod azure_files;
 mod azurite;
+mod broker;
 mod build;
 mod containers_conformance;
 mod dev;
+mod event_hubs;
 mod events;
 mod files_server;
 mod flights;

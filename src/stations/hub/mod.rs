@@ -4,6 +4,7 @@
 //! The host reads hubs for the functions; what is read here is only what the host passed over.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,7 +13,18 @@ use thiserror::Error;
 
 use super::Disposition;
 
+pub mod event_hubs;
 pub mod journal;
+
+use event_hubs::EventHubsLocation;
+
+/// Where the hubs are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubLocation {
+    /// Journals below this directory.
+    Journal(PathBuf),
+    EventHubs(EventHubsLocation),
+}
 
 /// Sends messages to a hub.
 #[async_trait]
@@ -80,7 +92,8 @@ pub trait HubReader: Send + Sync {
     async fn bounds(&self, hub: &str, partition: &str) -> Result<PartitionBounds, HubError>;
 
     /// The events with numbers from `from` on, in order. Numbers that do not exist (compaction, transaction markers) and
-    /// those before [`PartitionBounds::begins`] are passed over; empty where nothing of these numbers is there.
+    /// those before [`PartitionBounds::begins`] are passed over; empty where nothing of these numbers is there. A hub that
+    /// cannot tell numbers that do not exist from events that are late fails where nothing else follows.
     async fn read(
         &self,
         hub: &str,
@@ -101,12 +114,20 @@ pub enum HubError {
     NoPartition { hub: String, partition: String },
     #[error("message of {size_bytes} bytes is above the {limit_bytes} that hub `{hub}` takes")]
     TooLarge { hub: String, size_bytes: usize, limit_bytes: usize },
+    #[error(
+        "hub `{hub}` is in a geo-replicated namespace, where numbers may come again after a failover: its events cannot be \
+         counted exactly once yet; stream through a namespace without geo-replication"
+    )]
+    GeoReplicated { hub: String },
 }
 
 impl HubError {
     pub fn disposition(&self) -> Disposition {
         match self {
-            HubError::Send { .. } | HubError::Read { .. } | HubError::NoPartition { .. } => Disposition::Retry,
+            HubError::Send { .. }
+            | HubError::Read { .. }
+            | HubError::NoPartition { .. }
+            | HubError::GeoReplicated { .. } => Disposition::Retry,
             HubError::TooLarge { .. } => Disposition::Reject,
         }
     }
