@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use millrace::names::{BlobName, ETag};
+use millrace::stations::Disposition;
 use millrace::stations::containers::{BlobFacts, Condition, Container, ContainerError, Containers};
 
 use crate::azurite::{azurite, storage};
@@ -179,6 +180,24 @@ async fn a_rivals_commit_wins_and_ours_is_superseded() {
     let won = theirs.commit(Condition::Absent).await.unwrap();
     assert!(matches!(ours.commit(Condition::Absent).await, Err(ContainerError::Superseded { .. })));
     assert_eq!(landing.head(&name).await.unwrap().unwrap().etag, won);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_that_a_rival_threw_away_are_left_to_another_try() {
+    let Some(azurite) = azurite() else { return };
+    let landing = open(&azurite.account().by_key()).await.landing;
+    let name = blob("flights/thrown.csv");
+    let mut ours = landing.upload(&name).await.unwrap();
+    // Two blocks may be on their way: with the third, one has arrived.
+    ours.write(vec![1; 12 << 20].into()).await.unwrap();
+    // A commit throws away all blocks that wait. The rival's blob went since, so our condition holds.
+    let theirs = landing.upload(&name).await.unwrap().commit(Condition::Absent).await.unwrap();
+    landing.delete_version(&name, &theirs).await.unwrap();
+    let error = ours.commit(Condition::Absent).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Retry, "{error:?}");
+    let reason = std::error::Error::source(&error).unwrap().to_string();
+    assert!(reason.contains("400 InvalidBlockList"), "{reason}");
+    assert_eq!(landing.head(&name).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -138,6 +138,21 @@ async fn a_record_whose_answer_is_lost_was_created_by_us_and_not_by_a_rival() {
     assert!(!state.put_new(&blob("once/theirs"), Bytes::from_static(b"same")).await.unwrap());
 }
 
+/// A service may look at the blocks before it looks at the condition.
+#[tokio::test]
+async fn blocks_that_are_gone_since_a_rivals_commit_are_superseded() {
+    let script = |seen: &Seen, _: &[Seen]| match seen.line.contains("comp=blocklist") {
+        true => Act::Answer { status: 400, headers: "x-ms-error-code: InvalidBlockList\r\n", body: String::new() },
+        false => Act::PassOn,
+    };
+    let Some((account, _proxy)) = through(script) else { return };
+    let landing = open(&account.by_key()).await.landing;
+    landing.put(&blob("flights/1.csv"), Bytes::from_static(b"theirs")).await.unwrap();
+    let upload = landing.upload(&blob("flights/1.csv")).await.unwrap();
+    let error = upload.commit(Condition::Absent).await.unwrap_err();
+    assert!(matches!(error, ContainerError::Superseded { .. }), "{error}");
+}
+
 #[tokio::test]
 async fn a_lease_is_not_taken_for_another_version() {
     let script = |seen: &Seen, _: &[Seen]| match seen.line.starts_with("DELETE") {
