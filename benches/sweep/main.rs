@@ -17,8 +17,7 @@ use millrace::clock::Clock;
 use millrace::counting::Budget;
 use millrace::functions::announce::AnnounceStations;
 use millrace::functions::status::{PageLinks, StatusStations, status};
-use millrace::functions::stream::{PositionsWritten, StreamedFeeds};
-use millrace::functions::sweep::tails::TailStations;
+use millrace::functions::stream::{PositionsWritten, StreamStations, StreamedFeeds};
 use millrace::functions::sweep::{SweepReport, SweepStations, sweep};
 use millrace::pipeline::Pipeline;
 use millrace::records::loaded::{self, LoadedMarker};
@@ -123,8 +122,8 @@ impl Place<'_> {
             quarantine: &self.containers.quarantine,
             curated: &self.containers.curated,
             warehouse: &warehouse,
-            tails: TailStations {
-                feeds: &self.streams,
+            feeds: &self.streams,
+            streams: StreamStations {
                 hub: &hub,
                 warehouse: &warehouse,
                 quarantine: &self.containers.quarantine,

@@ -43,9 +43,8 @@ pub use repair::repair_tail;
 /// How often a batch looks at the ledger anew because another handler counts the same partition.
 const MOST_LOOKS: usize = 20;
 
-/// What `stream` works with.
+/// What every stream works with, and the sweep where it repairs their ends.
 pub struct StreamStations<'a> {
-    pub feed: &'a StreamedFeed,
     pub hub: &'a dyn HubReader,
     pub warehouse: &'a dyn Warehouse,
     pub quarantine: &'a Container,
@@ -65,6 +64,10 @@ pub struct StreamedFeed {
 impl StreamedFeed {
     pub fn name(&self) -> &FeedName {
         &self.meaning.feed
+    }
+
+    fn max_reject_ratio(&self) -> f64 {
+        self.counter.feed().max_reject_ratio
     }
 }
 
@@ -147,7 +150,11 @@ pub enum StreamError {
 }
 
 /// Counts a batch, after what is missing before it.
-pub async fn stream(mut batch: StreamBatch, at: &StreamStations<'_>) -> Result<StreamReport, StreamError> {
+pub async fn stream(
+    mut batch: StreamBatch,
+    feed: &StreamedFeed,
+    at: &StreamStations<'_>,
+) -> Result<StreamReport, StreamError> {
     let mut report = StreamReport::default();
     let mut events = std::mem::take(&mut batch.events);
     // The host keeps the order; nothing here depends on its word.
@@ -155,12 +162,12 @@ pub async fn stream(mut batch: StreamBatch, at: &StreamStations<'_>) -> Result<S
     events.dedup_by_key(|event| event.sequence_number);
     let Some(first) = events.first() else { return Ok(report) };
 
-    let unit = match cursor::unit_of(&batch.hub, &batch.partition, first, at).await {
+    let unit = match cursor::unit_of(&batch.hub, &batch.partition, first, feed, at).await {
         Ok(unit) => unit,
-        Err(why @ StreamError::OfNoHub { .. }) => return unplaced::keep(&batch, &events, &why, at).await,
+        Err(why @ StreamError::OfNoHub { .. }) => return unplaced::keep(&batch, &events, &why, feed, at).await,
         Err(error) => return Err(error),
     };
-    let mut cursor = Cursor::open(unit, Some(first.sequence_number), at).await?;
+    let mut cursor = Cursor::open(feed, unit, Some(first.sequence_number), at).await?;
     let delivered = events.len() as u64;
     let mut from_batch = 0;
     let mut looks = 1;
@@ -187,11 +194,11 @@ pub async fn stream(mut batch: StreamBatch, at: &StreamStations<'_>) -> Result<S
     report.dropped = delivered - from_batch;
     aftermath::finish(&cursor, &report, at).await?;
     tell(&cursor, &report);
-    complain(&cursor.unit, &report, at);
+    complain(&cursor, &report);
     Ok(report)
 }
 
-fn tell(cursor: &Cursor, report: &StreamReport) {
+fn tell(cursor: &Cursor<'_>, report: &StreamReport) {
     if report.counted == 0 {
         return;
     }
@@ -209,8 +216,9 @@ fn tell(cursor: &Cursor, report: &StreamReport) {
 }
 
 /// More bad events than the feed allows are an error for people, and never stop a stream.
-fn complain(unit: &StreamUnit, report: &StreamReport, at: &StreamStations<'_>) {
-    let limit = at.feed.counter.feed().max_reject_ratio;
+fn complain(cursor: &Cursor<'_>, report: &StreamReport) {
+    let unit = &cursor.unit;
+    let limit = cursor.feed.max_reject_ratio();
     if is_too_many(report, limit) {
         error!(
             "feed `{}`, hub `{}`, partition {}: {} of {} events are bad, more than max_reject_ratio = {limit} allows; they are \

@@ -21,10 +21,11 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::announce::{AnnounceError, AnnounceStations};
+use super::stream::{StreamStations, StreamedFeeds};
 use crate::stations::containers::{Container, ContainerError};
 use crate::stations::share::{Share, ShareError, remove_orphans};
 use crate::stations::warehouse::{Warehouse, WarehouseError};
-use tails::{TailStations, repair_tails};
+use tails::repair_tails;
 
 pub use ages::next_announcement;
 
@@ -43,7 +44,8 @@ pub struct SweepStations<'a> {
     pub curated: &'a Container,
     /// Asked only about files of loads that nobody seems to count, and by the daily check.
     pub warehouse: &'a dyn Warehouse,
-    pub tails: TailStations<'a>,
+    pub feeds: &'a StreamedFeeds,
+    pub streams: StreamStations<'a>,
 }
 
 /// What a tick found.
@@ -89,7 +91,7 @@ pub async fn sweep(at: &SweepStations<'_>, deadline: Instant) -> Result<SweepRep
     report.staged_copies_removed = remove_orphans(at.share, now).await?;
     report.leftovers_removed = leftovers::remove(at, now).await?;
     check::go_on(at, now, deadline, &mut report).await?;
-    let tails = repair_tails(&at.tails, deadline).await;
+    let tails = repair_tails(at.feeds, &at.streams, deadline).await;
     report.events_repaired = tails.repaired;
     report.events_lost = tails.lost;
     report.failed += tails.failed;

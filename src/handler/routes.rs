@@ -21,7 +21,6 @@ use crate::functions::load::{LoadStations, load_batch};
 use crate::functions::pull::{PullSource, PullStations, pull};
 use crate::functions::status::{StatusStations, status};
 use crate::functions::stream::{PositionsWritten, StreamBatch, StreamStations, StreamedFeeds, stream};
-use crate::functions::sweep::tails::TailStations;
 use crate::functions::sweep::{SweepStations, sweep};
 use crate::names::FeedName;
 use crate::pipeline::Pipeline;
@@ -164,17 +163,7 @@ impl Routes {
             body: event.body,
         });
         let batch = StreamBatch { hub: batch.hub, partition: batch.partition, events: events.collect() };
-        let stations = StreamStations {
-            feed,
-            hub: self.hub_reader.as_ref(),
-            warehouse: self.load.warehouse.as_ref(),
-            quarantine: &self.load.containers.quarantine,
-            state: &self.load.containers.state,
-            budget: &self.load.budget,
-            clock: &self.clock,
-            written: &self.positions_written,
-        };
-        match stream(batch, &stations).boxed().await {
+        match stream(batch, feed, &self.stream_stations()).boxed().await {
             Ok(report) => InvocationAnswer::done(serde_json::to_value(report).unwrap_or(Value::Null)),
             Err(fault) => InvocationAnswer::failed(chain(&fault)),
         }
@@ -187,16 +176,8 @@ impl Routes {
             quarantine: &self.load.containers.quarantine,
             curated: &self.load.containers.curated,
             warehouse: self.load.warehouse.as_ref(),
-            tails: TailStations {
-                feeds: &self.streams,
-                hub: self.hub_reader.as_ref(),
-                warehouse: self.load.warehouse.as_ref(),
-                quarantine: &self.load.containers.quarantine,
-                state: &self.load.containers.state,
-                budget: &self.load.budget,
-                clock: &self.clock,
-                written: &self.positions_written,
-            },
+            feeds: &self.streams,
+            streams: self.stream_stations(),
         };
         // Every five minutes there is another tick: none needs the whole time.
         let deadline = Instant::now() + self.function_timeout.mul_f64(0.4);
@@ -242,6 +223,18 @@ impl Routes {
                 let body = json!({ "error": reason }).to_string();
                 HttpAnswer { status: 503, content_type: "application/json", body }
             }
+        }
+    }
+
+    fn stream_stations(&self) -> StreamStations<'_> {
+        StreamStations {
+            hub: self.hub_reader.as_ref(),
+            warehouse: self.load.warehouse.as_ref(),
+            quarantine: &self.load.containers.quarantine,
+            state: &self.load.containers.state,
+            budget: &self.load.budget,
+            clock: &self.clock,
+            written: &self.positions_written,
         }
     }
 

@@ -86,8 +86,8 @@ enum Later {
 }
 
 impl News {
-    fn of(cursor: &Cursor, report: &StreamReport, at: &StreamStations<'_>) -> Option<Self> {
-        let is_too_many = is_too_many(report, at.feed.counter.feed().max_reject_ratio);
+    fn of(cursor: &Cursor<'_>, report: &StreamReport, at: &StreamStations<'_>) -> Option<Self> {
+        let is_too_many = is_too_many(report, cursor.feed.max_reject_ratio());
         let (read, rejected) = (report.counted, report.rejected);
         Some(News {
             record: cursor.record.clone()?,
@@ -134,7 +134,7 @@ impl News {
 }
 
 /// After a batch: writes the position now, or a little later together with what comes until then.
-pub async fn finish(cursor: &Cursor, report: &StreamReport, at: &StreamStations<'_>) -> Result<(), ContainerError> {
+pub async fn finish(cursor: &Cursor<'_>, report: &StreamReport, at: &StreamStations<'_>) -> Result<(), ContainerError> {
     let Some(news) = News::of(cursor, report, at) else { return Ok(()) };
     let unit = cursor.unit.id();
     match at.written.may_write(&unit, news, at.clock.now()) {
@@ -155,7 +155,7 @@ pub async fn finish(cursor: &Cursor, report: &StreamReport, at: &StreamStations<
 }
 
 /// After a look by the sweep: written at once, with the summaries' beginnings from the ledger.
-pub async fn refresh(cursor: &Cursor, report: &StreamReport, at: &StreamStations<'_>) -> Result<(), StreamError> {
+pub async fn refresh(cursor: &Cursor<'_>, report: &StreamReport, at: &StreamStations<'_>) -> Result<(), StreamError> {
     let Some(mut news) = News::of(cursor, report, at) else { return Ok(()) };
     news.since = Some(since(cursor, news.record.begins, at).await?);
     if let Some(earlier) = at.written.take(&cursor.unit.id(), at.clock.now()) {
@@ -165,7 +165,7 @@ pub async fn refresh(cursor: &Cursor, report: &StreamReport, at: &StreamStations
 }
 
 /// In words, the summaries that count only since some number.
-async fn since(cursor: &Cursor, begins: u64, at: &StreamStations<'_>) -> Result<Vec<String>, WarehouseError> {
+async fn since(cursor: &Cursor<'_>, begins: u64, at: &StreamStations<'_>) -> Result<Vec<String>, WarehouseError> {
     let summaries = at.warehouse.stream_summaries(&cursor.unit).await?;
     let later = summaries.into_iter().filter(|summary| summary.until.is_none() && summary.since > begins);
     Ok(later

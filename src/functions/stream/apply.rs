@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tracing::warn;
 
 use super::cursor::Cursor;
-use super::{StreamError, StreamReport, StreamStations};
+use super::{StreamError, StreamReport, StreamStations, StreamedFeed};
 use crate::counting::CountError;
 use crate::counting::events::{BadEvent, CountedEvents};
 use crate::faults;
@@ -59,7 +59,7 @@ enum Ended {
 /// A sum that overflows, or an expression that fails, names no event. Then halves are tried, each committed on its own,
 /// until one event stands alone: it goes to quarantine, and all others count.
 pub async fn apply(
-    cursor: &mut Cursor,
+    cursor: &mut Cursor<'_>,
     events: &[HubEvent],
     through: u64,
     gaps: Vec<StreamGap>,
@@ -92,12 +92,12 @@ fn halves(piece: Piece<'_>, reason: String) -> Vec<Piece<'_>> {
 }
 
 async fn commit(
-    cursor: &mut Cursor,
+    cursor: &mut Cursor<'_>,
     piece: &Piece<'_>,
     report: &mut StreamReport,
     at: &StreamStations<'_>,
 ) -> Result<Ended, StreamError> {
-    let counted = match count(piece, at).await {
+    let counted = match count(cursor.feed, piece, at).await {
         Ok(counted) => counted,
         Err(error) if error.disposition() == Disposition::Reject => return Ok(Ended::AtFault(chain(&error))),
         Err(source) => return Err(StreamError::Count { feed: cursor.unit.feed.clone(), source }),
@@ -154,8 +154,8 @@ async fn commit(
     Ok(Ended::Committed)
 }
 
-async fn count(piece: &Piece<'_>, at: &StreamStations<'_>) -> Result<CountedEvents, CountError> {
-    let counter = &at.feed.counter;
+async fn count(feed: &StreamedFeed, piece: &Piece<'_>, at: &StreamStations<'_>) -> Result<CountedEvents, CountError> {
+    let counter = &feed.counter;
     if let Some(reason) = &piece.fault {
         let bad = vec![BadEvent { position: 0, reason: reason.clone() }];
         return Ok(CountedEvents { bad, ..counter.nothing() });

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use chrono::SubsecRound;
 
-use super::{StreamError, StreamStations};
+use super::{StreamError, StreamStations, StreamedFeed};
 use crate::counting::events::MOST_EVENTS;
 use crate::names::FeedName;
 use crate::pipeline::StreamStart;
@@ -16,7 +16,8 @@ use crate::stations::warehouse::{StreamGap, StreamLoad, StreamRecord, StreamUnit
 pub const STEP_BYTES: usize = 4 << 20;
 
 /// A partition's state in the ledger, moved on with each commit.
-pub struct Cursor {
+pub struct Cursor<'f> {
+    pub feed: &'f StreamedFeed,
     pub unit: StreamUnit,
     pub generation: i64,
     /// What the ledger said; `None`: no row of this unit.
@@ -46,15 +47,16 @@ pub async fn unit_of(
     hub: &str,
     partition: &str,
     first: &HubEvent,
+    feed: &StreamedFeed,
     at: &StreamStations<'_>,
 ) -> Result<StreamUnit, StreamError> {
-    let unit = unit_in(hub, &at.hub.properties(hub).await?, partition, at.feed.name());
+    let unit = unit_in(hub, &at.hub.properties(hub).await?, partition, feed.name());
     if first.enqueued_at >= unit.incarnation {
         return Ok(unit);
     }
     // The hub was deleted and made again while these events were on their way here: they are of the one before, by the same
     // clock that dated both.
-    let known = at.warehouse.streams(at.feed.name()).await?.into_iter().map(|record| record.unit);
+    let known = at.warehouse.streams(feed.name()).await?.into_iter().map(|record| record.unit);
     let earlier = known.filter(|known| {
         known.namespace == unit.namespace
             && known.hub == unit.hub
@@ -79,16 +81,21 @@ pub fn unit_in(hub: &str, properties: &HubProperties, partition: &str, feed: &Fe
     }
 }
 
-impl Cursor {
+impl<'f> Cursor<'f> {
     /// `delivered` is the first number that the host brought, if it brought any.
-    pub async fn open(unit: StreamUnit, delivered: Option<u64>, at: &StreamStations<'_>) -> Result<Self, StreamError> {
-        let generation = at.warehouse.generation(&at.feed.meaning).await?;
+    pub async fn open(
+        feed: &'f StreamedFeed,
+        unit: StreamUnit,
+        delivered: Option<u64>,
+        at: &StreamStations<'_>,
+    ) -> Result<Self, StreamError> {
+        let generation = at.warehouse.generation(&feed.meaning).await?;
         let record = at.warehouse.stream(&unit).await?;
         let begins = match &record {
             Some(record) => record.begins,
-            None => beginning(&unit, delivered, at).await?,
+            None => beginning(feed, &unit, delivered, at).await?,
         };
-        Ok(Cursor { unit, generation, record, begins, gaps: Vec::new(), unknown_columns: BTreeSet::new() })
+        Ok(Cursor { feed, unit, generation, record, begins, gaps: Vec::new(), unknown_columns: BTreeSet::new() })
     }
 
     /// Whether its unit is of the hub that says this of itself, and not of one that was deleted.
@@ -109,13 +116,7 @@ impl Cursor {
 
     /// What is due of these events, which are in the order of their numbers.
     pub fn due(&self, events: &[HubEvent]) -> Due {
-        let next = self.next();
-        let start = events.partition_point(|event| event.sequence_number < next);
-        let Some(first) = events.get(start) else { return Due::Nothing };
-        if first.sequence_number > next {
-            return Due::Missing { through: first.sequence_number - 1 };
-        }
-        Due::Events(start..start + run_length(&events[start..]))
+        due(self.next(), events)
     }
 
     /// A load against the state that this cursor knows.
@@ -153,6 +154,16 @@ impl Cursor {
     }
 }
 
+/// `next` is the number that is due.
+fn due(next: u64, events: &[HubEvent]) -> Due {
+    let start = events.partition_point(|event| event.sequence_number < next);
+    let Some(first) = events.get(start) else { return Due::Nothing };
+    if first.sequence_number > next {
+        return Due::Missing { through: first.sequence_number - 1 };
+    }
+    Due::Events(start..start + run_length(&events[start..]))
+}
+
 /// How many events from the first on are consecutive and small enough together.
 fn run_length(events: &[HubEvent]) -> usize {
     let mut bytes = 0;
@@ -168,8 +179,13 @@ fn run_length(events: &[HubEvent]) -> usize {
 }
 
 /// Where a partition begins of which the ledger knows nothing.
-async fn beginning(unit: &StreamUnit, delivered: Option<u64>, at: &StreamStations<'_>) -> Result<u64, StreamError> {
-    if at.feed.source.start == StreamStart::Latest {
+async fn beginning(
+    feed: &StreamedFeed,
+    unit: &StreamUnit,
+    delivered: Option<u64>,
+    at: &StreamStations<'_>,
+) -> Result<u64, StreamError> {
+    if feed.source.start == StreamStart::Latest {
         // `migrate` wrote down where each partition ended. One that was made later, or a hub that was, begins with its
         // first event.
         let known = at.warehouse.streams(&unit.feed).await?;
@@ -190,17 +206,6 @@ mod tests {
 
     use super::*;
 
-    fn cursor(next: u64) -> Cursor {
-        let unit = StreamUnit {
-            feed: FeedName::new("events").unwrap(),
-            namespace: "journal".to_owned(),
-            hub: "events".to_owned(),
-            incarnation: DateTime::UNIX_EPOCH,
-            partition: "0".to_owned(),
-        };
-        Cursor { unit, generation: 1, record: None, begins: next, gaps: Vec::new(), unknown_columns: BTreeSet::new() }
-    }
-
     fn events(numbers: &[u64]) -> Vec<HubEvent> {
         let event = |number: &u64| HubEvent {
             sequence_number: *number,
@@ -212,23 +217,23 @@ mod tests {
 
     #[test]
     fn what_counts_already_is_dropped() {
-        assert_eq!(cursor(10).due(&events(&[7, 8, 9])), Due::Nothing);
-        assert_eq!(cursor(10).due(&events(&[8, 9, 10, 11])), Due::Events(2..4));
+        assert_eq!(due(10, &events(&[7, 8, 9])), Due::Nothing);
+        assert_eq!(due(10, &events(&[8, 9, 10, 11])), Due::Events(2..4));
     }
 
     #[test]
     fn every_jump_is_seen_and_not_only_the_first() {
-        assert_eq!(cursor(5).due(&events(&[7, 8])), Due::Missing { through: 6 });
-        assert_eq!(cursor(7).due(&events(&[7, 8, 10, 11])), Due::Events(0..2));
-        assert_eq!(cursor(9).due(&events(&[7, 8, 10, 11])), Due::Missing { through: 9 });
+        assert_eq!(due(5, &events(&[7, 8])), Due::Missing { through: 6 });
+        assert_eq!(due(7, &events(&[7, 8, 10, 11])), Due::Events(0..2));
+        assert_eq!(due(9, &events(&[7, 8, 10, 11])), Due::Missing { through: 9 });
     }
 
     #[test]
     fn a_run_is_bounded_in_bytes_and_one_large_event_comes_all_the_same() {
         let mut large = events(&[1, 2, 3]);
         large[0].body = Bytes::from(vec![b' '; STEP_BYTES + 1]);
-        assert_eq!(cursor(1).due(&large), Due::Events(0..1));
+        assert_eq!(due(1, &large), Due::Events(0..1));
         large[0].body = Bytes::from(vec![b' '; STEP_BYTES - 2]);
-        assert_eq!(cursor(1).due(&large), Due::Events(0..2));
+        assert_eq!(due(1, &large), Due::Events(0..2));
     }
 }

@@ -6,14 +6,14 @@ use tracing::{error, info};
 
 use super::apply::{self, Applied};
 use super::cursor::{Cursor, STEP_BYTES};
-use super::{MOST_LOOKS, StreamError, StreamReport, StreamStations, aftermath};
+use super::{MOST_LOOKS, StreamError, StreamReport, StreamStations, StreamedFeed, aftermath};
 use crate::counting::events::MOST_EVENTS;
 use crate::stations::hub::{HubEvent, PartitionBounds, ReadLimit};
 use crate::stations::warehouse::{StreamGap, StreamUnit};
 
 /// Counts what is due up to and including `through`.
 pub async fn fill(
-    cursor: &mut Cursor,
+    cursor: &mut Cursor<'_>,
     through: u64,
     report: &mut StreamReport,
     at: &StreamStations<'_>,
@@ -47,12 +47,12 @@ pub async fn fill(
 }
 
 /// The next events that the hub has, none after `through`. A failed read is an error, and never a loss.
-async fn read(cursor: &Cursor, through: u64, at: &StreamStations<'_>) -> Result<Vec<HubEvent>, StreamError> {
+async fn read(cursor: &Cursor<'_>, through: u64, at: &StreamStations<'_>) -> Result<Vec<HubEvent>, StreamError> {
     let next = cursor.next();
     let events = usize::try_from(through - next + 1).unwrap_or(MOST_EVENTS).min(MOST_EVENTS);
     let limit = ReadLimit { events, bytes: STEP_BYTES };
     let StreamUnit { hub, partition, .. } = &cursor.unit;
-    let mut found = at.hub.read(hub, &at.feed.source.repair_group, partition, next, limit).await?;
+    let mut found = at.hub.read(hub, &cursor.feed.source.repair_group, partition, next, limit).await?;
     // The hub may have been made anew meanwhile: then these are another hub's events.
     if !cursor.is_of(&at.hub.properties(hub).await?) {
         found.clear();
@@ -63,7 +63,7 @@ async fn read(cursor: &Cursor, through: u64, at: &StreamStations<'_>) -> Result<
 
 /// Which of the numbers before `first` are lost: those before the partition's beginning. Others that the hub passes over
 /// never were (compaction, transaction markers).
-async fn lost_before(cursor: &Cursor, first: u64, at: &StreamStations<'_>) -> Result<Vec<StreamGap>, StreamError> {
+async fn lost_before(cursor: &Cursor<'_>, first: u64, at: &StreamStations<'_>) -> Result<Vec<StreamGap>, StreamError> {
     let next = cursor.next();
     if first == next {
         return Ok(Vec::new());
@@ -91,6 +91,7 @@ async fn lost_before(cursor: &Cursor, first: u64, at: &StreamStations<'_>) -> Re
 ///
 /// Only where the stored position and the hub differ is the database asked.
 pub async fn repair_tail(
+    feed: &StreamedFeed,
     unit: &StreamUnit,
     bounds: &PartitionBounds,
     grace: TimeDelta,
@@ -99,7 +100,7 @@ pub async fn repair_tail(
 ) -> Result<StreamReport, StreamError> {
     let mut report = StreamReport::default();
     let Some(last) = bounds.last_enqueued else { return Ok(report) };
-    let mut cursor = Cursor::open(unit.clone(), None, at).await?;
+    let mut cursor = Cursor::open(feed, unit.clone(), None, at).await?;
     let ripe_before = at.clock.now() - grace;
     let mut looks = 1;
     while cursor.next() <= last && Instant::now() < deadline && is_ripe(&cursor, ripe_before, at).await? {
@@ -118,10 +119,10 @@ pub async fn repair_tail(
 }
 
 /// Whether the next event has waited long enough to be given up by the host.
-async fn is_ripe(cursor: &Cursor, before: DateTime<Utc>, at: &StreamStations<'_>) -> Result<bool, StreamError> {
+async fn is_ripe(cursor: &Cursor<'_>, before: DateTime<Utc>, at: &StreamStations<'_>) -> Result<bool, StreamError> {
     let StreamUnit { hub, partition, .. } = &cursor.unit;
     let limit = ReadLimit { events: 1, bytes: STEP_BYTES };
-    let found = at.hub.read(hub, &at.feed.source.repair_group, partition, cursor.next(), limit).await?;
+    let found = at.hub.read(hub, &cursor.feed.source.repair_group, partition, cursor.next(), limit).await?;
     // Where nothing is left to read, the numbers are gone, and that is to be written down.
     Ok(found.first().is_none_or(|event| event.enqueued_at < before))
 }

@@ -3,7 +3,7 @@
 
 use tracing::error;
 
-use super::{StreamBatch, StreamError, StreamReport, StreamStations};
+use super::{StreamBatch, StreamError, StreamReport, StreamStations, StreamedFeed};
 use crate::names::{BlobName, ETag, Sha256};
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::stations::hub::HubEvent;
@@ -13,6 +13,7 @@ pub async fn keep(
     batch: &StreamBatch,
     events: &[HubEvent],
     why: &StreamError,
+    feed: &StreamedFeed,
     at: &StreamStations<'_>,
 ) -> Result<StreamReport, StreamError> {
     let mut text = Vec::new();
@@ -21,7 +22,7 @@ pub async fn keep(
         text.push(b'\n');
     }
     let numbers = format!("{}-{}", events[0].sequence_number, events[events.len() - 1].sequence_number);
-    let feed = at.feed.name();
+    let feed = feed.name();
     let place = format!("unplaced-events/{feed}/{}/{}", batch.hub, batch.partition);
     let file = format!("{place}/{numbers}.{}.ndjson", Sha256::of(&text));
     let name = |text: &str| BlobName::new(text).expect("names of hubs and partitions are short");

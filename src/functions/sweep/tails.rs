@@ -5,31 +5,16 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 use tracing::error;
 
-use crate::clock::Clock;
-use crate::counting::Budget;
 use crate::functions::stream::{
-    PositionsWritten, StreamError, StreamReport, StreamStations, StreamedFeed, StreamedFeeds, repair_tail, unit_in,
+    StreamError, StreamReport, StreamStations, StreamedFeed, StreamedFeeds, repair_tail, unit_in,
 };
 use crate::records::streams;
-use crate::stations::containers::Container;
-use crate::stations::hub::{HubReader, ReadLimit};
-use crate::stations::warehouse::{StreamUnit, Warehouse};
+use crate::stations::hub::ReadLimit;
+use crate::stations::warehouse::StreamUnit;
 use crate::telemetry::chain;
 
 /// The host is given this long to deliver an event.
 const GRACE: TimeDelta = TimeDelta::minutes(5);
-
-/// What repairing tails works with.
-pub struct TailStations<'a> {
-    pub feeds: &'a StreamedFeeds,
-    pub hub: &'a dyn HubReader,
-    pub warehouse: &'a dyn Warehouse,
-    pub quarantine: &'a Container,
-    pub state: &'a Container,
-    pub budget: &'a Budget,
-    pub clock: &'a Clock,
-    pub written: &'a PositionsWritten,
-}
 
 /// What the tails came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,9 +27,9 @@ pub struct TailReport {
 
 /// Looks at every partition of every streamed feed. One that fails stops no other. Begins none after the deadline: what is
 /// not reached is reached by the next tick.
-pub async fn repair_tails(at: &TailStations<'_>, deadline: Instant) -> TailReport {
+pub async fn repair_tails(feeds: &StreamedFeeds, at: &StreamStations<'_>, deadline: Instant) -> TailReport {
     let mut report = TailReport::default();
-    for feed in at.feeds.iter() {
+    for feed in feeds.iter() {
         let hub = &feed.source.hub;
         let properties = match at.hub.properties(hub).await {
             Ok(properties) => properties,
@@ -82,7 +67,7 @@ async fn tail_of(
     unit: &StreamUnit,
     feed: &StreamedFeed,
     deadline: Instant,
-    at: &TailStations<'_>,
+    at: &StreamStations<'_>,
 ) -> Result<StreamReport, StreamError> {
     let nothing = StreamReport::default();
     let bounds = at.hub.bounds(&unit.hub, &unit.partition).await?;
@@ -97,15 +82,5 @@ async fn tail_of(
     if first.first().is_some_and(|event| at.clock.now() - event.enqueued_at < GRACE) {
         return Ok(nothing);
     }
-    let stations = StreamStations {
-        feed,
-        hub: at.hub,
-        warehouse: at.warehouse,
-        quarantine: at.quarantine,
-        state: at.state,
-        budget: at.budget,
-        clock: at.clock,
-        written: at.written,
-    };
-    repair_tail(unit, &bounds, GRACE, deadline, &stations).await
+    repair_tail(feed, unit, &bounds, GRACE, deadline, at).await
 }

@@ -1,25 +1,24 @@
 //! A place for tests of the sweep: containers in memory, a hub that remembers or fails, and a warehouse whose calls are counted.
 
+mod counting_warehouse;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
-use millrace_frames::plan::SummaryPlan;
+use chrono::TimeDelta;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::tails::TailStations;
 use super::{SweepError, SweepReport, SweepStations, sweep};
 use crate::clock::Clock;
 use crate::counting::Budget;
 use crate::functions::announce::AnnounceStations;
 use crate::functions::load::marker_of;
-use crate::functions::stream::{PositionsWritten, StreamedFeeds};
+use crate::functions::stream::{PositionsWritten, StreamStations, StreamedFeeds};
 use crate::names::{BlobName, ETag, FeedName};
 use crate::pipeline::Pipeline;
 use crate::records::landed::LandedFile;
@@ -31,11 +30,10 @@ use crate::stations::hub::{HubError, HubSender, NewEvent};
 use crate::stations::share::DirectoryShare;
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
 use crate::stations::warehouse::{
-    Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome,
-    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, Source, StreamLoad,
-    StreamOutcome, StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse,
-    WarehouseError,
+    FeedMeaning, FileLoad, FileUnit, LandedVersion, Outcome, RetractionOrder, Schema, Source, UnitRecord, Warehouse,
 };
+
+pub use counting_warehouse::CountingWarehouse;
 
 const PIPELINE: &str = r#"
 [[feed]]
@@ -53,7 +51,7 @@ city = "string"
 
 /// An app without streams, for the part of the sweep that looks after them.
 pub struct Streams {
-    feeds: StreamedFeeds,
+    pub feeds: StreamedFeeds,
     hub: JournalHub,
     budget: Budget,
     written: PositionsWritten,
@@ -70,14 +68,13 @@ impl Streams {
         }
     }
 
-    pub fn tails<'a>(
+    pub fn stations<'a>(
         &'a self,
         containers: &'a Containers,
         warehouse: &'a dyn Warehouse,
         clock: &'a Clock,
-    ) -> TailStations<'a> {
-        TailStations {
-            feeds: &self.feeds,
+    ) -> StreamStations<'a> {
+        StreamStations {
             hub: &self.hub,
             warehouse,
             quarantine: &containers.quarantine,
@@ -140,7 +137,8 @@ impl Place {
             quarantine: &self.containers.quarantine,
             curated: &self.containers.curated,
             warehouse: &self.warehouse,
-            tails: streams.tails(&self.containers, &self.warehouse, &self.clock),
+            feeds: &streams.feeds,
+            streams: streams.stations(&self.containers, &self.warehouse, &self.clock),
         };
         sweep(&at, Instant::now() + time).await
     }
@@ -297,112 +295,5 @@ impl HubSender for RememberingHub {
             self.send(hub, "", event.body).await?;
         }
         Ok(BTreeMap::from([("0".to_owned(), count)]))
-    }
-}
-
-/// Counts how often the database is opened.
-pub struct CountingWarehouse {
-    pub inner: SqliteWarehouse,
-    calls: AtomicUsize,
-}
-
-impl CountingWarehouse {
-    fn new(inner: SqliteWarehouse) -> Self {
-        CountingWarehouse { inner, calls: AtomicUsize::new(0) }
-    }
-
-    /// How many calls there were since this was asked last.
-    pub fn calls(&self) -> usize {
-        self.calls.swap(0, Ordering::Relaxed)
-    }
-
-    fn counted(&self) -> &SqliteWarehouse {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        &self.inner
-    }
-}
-
-#[async_trait]
-impl Warehouse for CountingWarehouse {
-    async fn migrate(&self, schema: &Schema) -> Result<MigrationReport, WarehouseError> {
-        self.counted().migrate(schema).await
-    }
-
-    fn schema_sql(&self, schema: &Schema) -> String {
-        self.inner.schema_sql(schema)
-    }
-
-    async fn generation(&self, meaning: &FeedMeaning) -> Result<i64, WarehouseError> {
-        self.counted().generation(meaning).await
-    }
-
-    async fn unit(&self, unit: &FileUnit) -> Result<Option<UnitRecord>, WarehouseError> {
-        self.counted().unit(unit).await
-    }
-
-    async fn commit_file(&self, load: &FileLoad, landed: &dyn LandedVersion) -> Result<Outcome, WarehouseError> {
-        self.counted().commit_file(load, landed).await
-    }
-
-    async fn units(
-        &self,
-        feed: &FeedName,
-        after: Option<&BlobName>,
-        limit: usize,
-    ) -> Result<Vec<UnitRecord>, WarehouseError> {
-        self.counted().units(feed, after, limit).await
-    }
-
-    async fn history(&self, unit: &FileUnit, limit: usize) -> Result<Vec<HistoryEntry>, WarehouseError> {
-        self.counted().history(unit, limit).await
-    }
-
-    async fn contributions(&self, unit: &FileUnit) -> Result<Vec<Contribution>, WarehouseError> {
-        self.counted().contributions(unit).await
-    }
-
-    async fn retract(&self, order: &RetractionOrder) -> Result<RetractionOutcome, WarehouseError> {
-        self.counted().retract(order).await
-    }
-
-    async fn restore(&self, unit: &FileUnit, at: DateTime<Utc>) -> Result<Option<UnitRecord>, WarehouseError> {
-        self.counted().restore(unit, at).await
-    }
-
-    async fn stream(&self, unit: &StreamUnit) -> Result<Option<StreamRecord>, WarehouseError> {
-        self.counted().stream(unit).await
-    }
-
-    async fn streams(&self, feed: &FeedName) -> Result<Vec<StreamRecord>, WarehouseError> {
-        self.counted().streams(feed).await
-    }
-
-    async fn commit_stream(&self, load: &StreamLoad) -> Result<StreamOutcome, WarehouseError> {
-        self.counted().commit_stream(load).await
-    }
-
-    async fn stream_gaps(&self, feed: &FeedName, limit: usize) -> Result<Vec<RecordedGap>, WarehouseError> {
-        self.counted().stream_gaps(feed, limit).await
-    }
-
-    async fn stream_summaries(&self, unit: &StreamUnit) -> Result<Vec<SummarySince>, WarehouseError> {
-        self.counted().stream_summaries(unit).await
-    }
-
-    async fn stream_quarantine(
-        &self,
-        feed: &FeedName,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<(StreamUnit, QuarantinedEvents)>, WarehouseError> {
-        self.counted().stream_quarantine(feed, after, limit).await
-    }
-
-    async fn verify(&self, schema: &Schema, remedy: Remedy, limit: usize) -> Result<Vec<TableCheck>, WarehouseError> {
-        self.counted().verify(schema, remedy, limit).await
-    }
-
-    async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {
-        self.counted().summary(plan).await
     }
 }

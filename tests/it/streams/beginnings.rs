@@ -1,6 +1,6 @@
 //! Where a stream begins to count, and since when a summary does.
 
-use millrace::functions::stream::StreamError;
+use millrace::functions::stream::{StreamError, stream};
 use millrace::operations::stream_start::note_starts;
 use millrace::stations::warehouse::Warehouse;
 
@@ -83,8 +83,8 @@ async fn a_handler_of_before_a_migration_counts_nothing_any_more() {
         )
         .await;
     stage.deliver(0..4).await;
-    let stations = millrace::functions::stream::StreamStations { feed: &old, ..stage.stations(&stage.journal) };
-    let refused = millrace::functions::stream::stream(stage.batch(4..8).await, &stations).await.unwrap_err();
+    let batch = stage.batch(4..8).await;
+    let refused = stream(batch, &old, &stage.stations(&stage.journal)).await.unwrap_err();
     assert!(refused.to_string().contains("deploy the newer version"), "{refused}");
     assert_eq!(stage.counts().await, truth(0..4));
 }

@@ -211,7 +211,7 @@ async fn a_read_that_fails_is_tried_again_and_never_a_loss() {
     stage.send(0..10).await;
     stage.deliver(0..2).await;
     let unreadable = Unreadable(&stage.journal);
-    stream(stage.batch(5..10).await, &stage.stations(&unreadable)).await.unwrap_err();
+    stream(stage.batch(5..10).await, &stage.feed, &stage.stations(&unreadable)).await.unwrap_err();
     assert_eq!(stage.record().await.applied, Some(1));
     stage.clock.advance(TimeDelta::minutes(10));
     assert_eq!(stage.sweep_with(&unreadable, &stage.warehouse).await.failed, 1);

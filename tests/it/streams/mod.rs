@@ -20,7 +20,7 @@ use millrace::counting::Budget;
 use millrace::functions::stream::{
     PositionsWritten, StreamBatch, StreamError, StreamReport, StreamStations, StreamedFeed, StreamedFeeds, stream,
 };
-use millrace::functions::sweep::tails::{TailReport, TailStations, repair_tails};
+use millrace::functions::sweep::tails::{TailReport, repair_tails};
 use millrace::names::FeedName;
 use millrace::pipeline::Pipeline;
 use millrace::stations::containers::{Containers, StorageLocation};
@@ -122,7 +122,6 @@ impl Stage {
 
     pub fn stations<'a>(&'a self, hub: &'a dyn HubReader) -> StreamStations<'a> {
         StreamStations {
-            feed: &self.feed,
             hub,
             warehouse: &self.warehouse,
             quarantine: &self.containers.quarantine,
@@ -157,7 +156,7 @@ impl Stage {
     }
 
     pub async fn try_deliver(&self, batch: StreamBatch) -> Result<StreamReport, StreamError> {
-        stream(batch, &self.stations(&self.journal)).await
+        stream(batch, &self.feed, &self.stations(&self.journal)).await
     }
 
     /// The sweep looks, so many minutes later.
@@ -167,17 +166,8 @@ impl Stage {
     }
 
     pub async fn sweep_with(&self, hub: &dyn HubReader, warehouse: &dyn Warehouse) -> TailReport {
-        let stations = TailStations {
-            feeds: &self.feeds,
-            hub,
-            warehouse,
-            quarantine: &self.containers.quarantine,
-            state: &self.containers.state,
-            budget: &self.budget,
-            clock: &self.clock,
-            written: &self.written,
-        };
-        repair_tails(&stations, Instant::now() + PATIENCE).await
+        let stations = StreamStations { warehouse, ..self.stations(hub) };
+        repair_tails(&self.feeds, &stations, Instant::now() + PATIENCE).await
     }
 
     /// What the ledger says of the present hub's partition.

@@ -59,7 +59,8 @@ impl Place {
             quarantine: &self.containers.quarantine,
             curated: &self.containers.curated,
             warehouse: &warehouse,
-            tails: streams.tails(&self.containers, &warehouse, &self.clock),
+            feeds: &streams.feeds,
+            streams: streams.stations(&self.containers, &warehouse, &self.clock),
         };
         remove(&at, self.clock.now()).await
     }
