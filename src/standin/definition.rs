@@ -40,7 +40,7 @@ pub enum DefinitionError {
     Json { path: PathBuf, source: serde_json::Error },
     #[error("`{}`: {fault}", path.display())]
     Fault { path: PathBuf, fault: String },
-    #[error("no function found in `{}`: each function is a folder with a function.json, here or below functions/", root.display())]
+    #[error("no function found in `{}` that is not disabled: each is a folder with a function.json, here or below functions/", root.display())]
     Empty { root: PathBuf },
     #[error("setting `{TIME_ZONE}` is `{zone}`: write a name of the time zone database, such as Europe/Berlin")]
     TimeZone { zone: String },
@@ -113,6 +113,10 @@ impl App {
                 Some((_, document)) => document.clone(),
                 None => read_json(&path)?,
             };
+            if is_disabled(&name, &json, settings) {
+                warnings.push(format!("function '{name}' is disabled"));
+                continue;
+            }
             let document = Document { json, path, settings, zone: host.zone };
             functions.push(document.function(&name, default_retry.as_ref(), &mut warnings)?);
         }
@@ -134,6 +138,17 @@ impl App {
             warnings,
         })
     }
+}
+
+/// By the app setting `AzureWebJobs.<function>.Disabled`, or by the older member of function.json, which may name a setting
+/// (<https://learn.microsoft.com/azure/azure-functions/disable-function>).
+fn is_disabled(function: &str, json: &Value, settings: &Settings) -> bool {
+    let says_so = |setting: &str| {
+        let value = settings.get(setting);
+        value.is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
+    };
+    says_so(&format!("AzureWebJobs.{function}.Disabled"))
+        || json["disabled"].as_bool().unwrap_or_else(|| json["disabled"].as_str().is_some_and(says_so))
 }
 
 /// `8 x cores`, as in `BlobsOptions.cs` of azure-sdk-for-net.

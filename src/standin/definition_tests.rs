@@ -177,3 +177,26 @@ fn a_function_outside_of_the_list_is_not_there() {
     let folder = app_with(json!({"functions": ["pull"]}), &[("pull", timer()), ("sweep", timer())]);
     assert_eq!(App::read(folder.path(), &settings()).unwrap().functions.len(), 1);
 }
+
+#[test]
+fn a_disabled_function_is_not_run_and_the_host_says_so() {
+    let mut asleep = timer();
+    asleep["disabled"] = json!(true);
+    let mut by_setting = timer();
+    by_setting["disabled"] = json!("NO_PULL");
+    let functions = [("announce", asleep), ("load", timer()), ("pull", by_setting), ("sweep", timer())];
+    let folder = app_with(json!({}), &functions);
+    let names = |settings: &Settings| {
+        let app = App::read(folder.path(), settings).unwrap();
+        (app.functions.into_iter().map(|function| function.name).collect::<Vec<_>>(), app.warnings)
+    };
+    let mut settings = settings();
+    settings.insert("AzureWebJobs.load.Disabled".to_owned(), "True".to_owned());
+    let (running, said) = names(&settings);
+    assert_eq!(running, ["pull", "sweep"]);
+    assert!(said.contains(&"function 'load' is disabled".to_owned()), "{said:?}");
+
+    settings.insert("AzureWebJobs.load.Disabled".to_owned(), "false".to_owned());
+    settings.insert("NO_PULL".to_owned(), "1".to_owned());
+    assert_eq!(names(&settings).0, ["load", "sweep"]);
+}
