@@ -50,7 +50,8 @@ pub const INSTANCE_ID: &str = "WEBSITE_INSTANCE_ID";
 pub const FAULT_POINT: &str = "MILLRACE_FAULT_POINT";
 
 /// For the message about a missing end.
-const END: &str = "it says where an end of the pipeline is; see local.settings.json.embedded for values that run here";
+const END: &str = "it says where an end of the pipeline is; local.settings.json.embedded has values that run \
+                   on this machine, local.settings.json.azure those of Azure";
 
 /// All settings by name.
 #[derive(Clone, Default)]
@@ -197,6 +198,9 @@ fn resolved(name: &str, value: &str) -> Result<(), SettingsError> {
                  in the portal",
     })
 }
+
+#[cfg(test)]
+mod files_tests;
 
 #[cfg(test)]
 pub(crate) mod tests {
