@@ -18,7 +18,7 @@ pub const SFTP: Met = Met {
 pub const BLOB_STORAGE: Met = Met {
     end: "`LandingStorage`: Blob Storage",
     run_against: "Azurite 3.37, by account key, signature and token",
-    not_met: "Azure Blob Storage; accounts with a hierarchical namespace, whose lists may be sorted otherwise",
+    not_met: "Azure Blob Storage; accounts with a hierarchical namespace, which are refused if their lists are not in the order of names",
 };
 
 pub const AZURE_FILES: Met = Met {
@@ -66,17 +66,8 @@ pub const EMULATORS: Met = Met {
 };
 
 /// In the order in which the data passes them.
-pub const ALL: [&Met; 9] = [
-    &SFTP,
-    &DIRECTORY,
-    &AZURE_FILES,
-    &BLOB_STORAGE,
-    &EVENT_HUBS,
-    &SQL_SERVER,
-    &IDENTITY,
-    &FUNCTIONS_HOST,
-    &EMULATORS,
-];
+pub const ALL: [&Met; 9] =
+    [&SFTP, &DIRECTORY, &AZURE_FILES, &BLOB_STORAGE, &EVENT_HUBS, &SQL_SERVER, &IDENTITY, &FUNCTIONS_HOST, &EMULATORS];
 
 /// The list as a table in Markdown.
 pub fn as_markdown() -> String {

@@ -12,10 +12,10 @@ use crate::stations::azure_storage::{Answer, StorageError, StorageRequest, Verb}
 use crate::stations::containers::listed::shown;
 use crate::stations::containers::{BlobFacts, ContainerError, Listed, OddBlob};
 
-/// Where a list goes on.
+/// Where a list goes on: at the service's marker, behind the last name that was listed.
 enum Progress {
     Begin,
-    At(String),
+    At { marker: String, behind: String },
     Ended,
 }
 
@@ -39,6 +39,26 @@ pub(super) fn list(
     pages.map(stream::iter).flatten()
 }
 
+/// Everything that goes on where it stopped, and everything that holds two lists against each other, needs one order.
+const OUT_OF_ORDER: &str = "this account does not list blobs in the order of their names, as one with a hierarchical namespace \
+                            may, and files could be missed; use an account without one";
+
+/// By the bytes of the names, or by their UTF-16 units, which differs only beyond U+FFFF.
+fn is_in_order(earlier: &str, later: &str) -> bool {
+    earlier <= later || earlier.encode_utf16().le(later.encode_utf16())
+}
+
+struct NamedEntry {
+    name: String,
+    properties: Properties,
+}
+
+impl NamedEntry {
+    fn of(entry: Entry) -> Self {
+        NamedEntry { name: entry.name.text(), properties: entry.properties }
+    }
+}
+
 struct Asked {
     container: AzureContainer,
     prefix: String,
@@ -53,9 +73,13 @@ impl Asked {
         if !self.prefix.is_empty() {
             request = request.query("prefix", &self.prefix);
         }
+        let mut behind = String::new();
         match (progress, &self.after) {
             (Progress::Ended, _) => return Ok(None),
-            (Progress::At(marker), _) => request = request.query("marker", &marker),
+            (Progress::At { marker, behind: last }, _) => {
+                request = request.query("marker", &marker);
+                behind = last;
+            }
             // What begins with the prefix comes after a name before it: the service wants no such beginning.
             (Progress::Begin, Some(after)) if *after > self.prefix => request = request.query("startFrom", after),
             (Progress::Begin, _) => {}
@@ -68,25 +92,32 @@ impl Asked {
             return Err(container.client.refusal(&answer));
         }
         let page = Page::parse(&answer).map_err(|problem| container.client.strange(problem))?;
+        let mut found = Vec::new();
+        for entry in page.blobs.all {
+            let entry = NamedEntry::of(entry);
+            if !is_in_order(&behind, &entry.name) {
+                return Err(container.client.strange(format!("{} stands behind {behind}: {OUT_OF_ORDER}", entry.name)));
+            }
+            behind.clone_from(&entry.name);
+            found.extend(self.listed(entry));
+        }
         let next = match page.next_marker {
-            Some(marker) if !marker.is_empty() => Progress::At(marker),
+            Some(marker) if !marker.is_empty() => Progress::At { marker, behind },
             _ => Progress::Ended,
         };
-        let found = page.blobs.all.into_iter().filter_map(|entry| self.listed(entry)).collect();
         Ok(Some((found, next)))
     }
 
-    fn listed(&self, entry: Entry) -> Option<Listed> {
+    fn listed(&self, NamedEntry { name, properties }: NamedEntry) -> Option<Listed> {
         // A hierarchical namespace lists its folders too.
-        if entry.properties.resource_type.as_deref() == Some("directory") {
+        if properties.resource_type.as_deref() == Some("directory") {
             return None;
         }
-        let name = entry.name.text();
         // `startFrom` includes its name.
         if self.after.as_deref().is_some_and(|after| name.as_str() <= after) {
             return None;
         }
-        let listed = entry.properties.listed(&name);
+        let listed = properties.listed(&name);
         if listed.is_none() {
             let container = self.container.name;
             tracing::warn!(container, blob = name, "passed over a blob whose properties cannot be understood");
@@ -201,6 +232,17 @@ mod tests {
         assert_eq!(page.next_marker.as_deref(), Some("2!92!x"));
         let names: Vec<String> = page.blobs.all.into_iter().map(|entry| entry.name.text()).collect();
         assert_eq!(names, [" a <&A> ", "a\nb\u{fffe}%"]);
+    }
+
+    #[test]
+    fn an_order_by_folders_is_noticed() {
+        let by_bytes = ["a", "a.csv", "a.csv.gz/=1", "a.csv/=1", "a/b", "a\u{ff01}", "a\u{1f600}"];
+        for pair in by_bytes.windows(2) {
+            assert!(is_in_order(pair[0], pair[1]), "{pair:?}");
+        }
+        assert!(is_in_order("a\u{1f600}", "a\u{ff01}"), "by UTF-16 units");
+        assert!(!is_in_order("a.csv/=1", "a.csv.gz/=1"), "folder after folder");
+        assert!(!is_in_order("b", "a"));
     }
 
     #[test]
