@@ -16,13 +16,11 @@ use super::wiring::Stations;
 use crate::app;
 use crate::clock::Clock;
 use crate::pipeline::Pipeline;
-use crate::settings::{APP_ROOT, EVENT_HUB_CONNECTION, HOST_PROCESS, Settings};
+use crate::settings::{APP_ROOT, HOST_PROCESS, LOG, Settings};
 use crate::standin::{
     BlobEvents, HandlerOptions, HostError, HostOptions, InPlaceOf, NamedProgram, StorageQueues, Until, run_host,
 };
 use crate::stations::containers::StorageLocation;
-use crate::stations::hub::HubLocation;
-use crate::stations::hub::journal::JournalHub;
 use crate::telemetry;
 
 /// The function that is called for each landed blob, by one trigger or the other.
@@ -36,6 +34,9 @@ const QUEUES_FOLDER: &str = "queues";
 pub const DEFAULT_PORT: u16 = 7071;
 
 /// Runs an app folder as `func start` would, with its local.settings.json and the environment
+///
+/// Receipts and checkpoints are its own: it takes nothing away from a Functions host that works on the same ends, and begins with
+/// whatever is there. What counts already is not counted again.
 #[derive(Args)]
 #[command(after_help = "Example: millrace host --app . --until-idle")]
 pub struct HostArguments {
@@ -90,8 +91,8 @@ impl VariantArguments {
 }
 
 pub async fn run(arguments: HostArguments) -> anyhow::Result<()> {
-    telemetry::start_for_command("warn");
     let settings = Settings::for_command(&arguments.app)?;
+    telemetry::start_for_command(settings.get(LOG).unwrap_or("warn"));
     let run = HostRun {
         pipeline: settings.pipeline_path(&arguments.app),
         app: arguments.app,
@@ -106,7 +107,7 @@ pub async fn run(arguments: HostArguments) -> anyhow::Result<()> {
     if arguments.until_idle { report(&came_to, arguments.json) } else { Ok(()) }
 }
 
-/// One run of the stand-in host over embedded ends.
+/// One run of the stand-in host.
 pub struct HostRun {
     pub app: PathBuf,
     pub pipeline: PathBuf,
@@ -123,9 +124,8 @@ impl HostRun {
     pub async fn run(self, settings: &Settings) -> anyhow::Result<Totals> {
         let context = Context { pipeline: Pipeline::read(&self.pipeline)?, stations: Stations::open(settings).await? };
         let (before, began) = (Before::run(&context).await?, Instant::now());
-        let ends = settings.ends()?;
         // Queues belong to the storage account, as containers do; of an account in Azure the stand-in keeps its own.
-        let queues = match &ends.storage {
+        let queues = match &settings.ends()?.storage {
             StorageLocation::Directory(storage) => storage.join(QUEUES_FOLDER),
             StorageLocation::Azure(_) => self.state.join(QUEUES_FOLDER),
         };
@@ -138,7 +138,8 @@ impl HostRun {
             instances: usize::from(self.variant.instances.get()),
             state: self.state,
             containers: context.stations.containers.clone(),
-            hub: journal(ends.hub)?,
+            hub: context.stations.hub.clone(),
+            hub_reader: context.stations.hub_reader.clone(),
             queues: StorageQueues::new(queues, Clock::System),
             blob_events: Some(BlobEvents { function: ANNOUNCE.to_owned(), container: LANDING.to_owned() }),
             until: self.until,
@@ -156,17 +157,6 @@ impl HostRun {
             Err(HostError::Stuck { messages }) => bail!("nothing moves any more: {}", messages.join("; ")),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-/// The stand-in has no processor for Event Hubs.
-fn journal(hub: HubLocation) -> anyhow::Result<JournalHub> {
-    match hub {
-        HubLocation::Journal(directory) => Ok(JournalHub::new(directory, Clock::System)),
-        HubLocation::EventHubs(_) => bail!(
-            "`millrace host` delivers events from a journal only: set {EVENT_HUB_CONNECTION} to file:<directory>, or run the \
-             app under `func start`, whose host reads Event Hubs"
-        ),
     }
 }
 

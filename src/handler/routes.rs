@@ -160,6 +160,8 @@ impl Routes {
         let events = batch.events.into_iter().map(|event| HubEvent {
             sequence_number: event.sequence_number,
             enqueued_at: event.enqueued_at,
+            offset: None,
+            partition_key: None,
             body: event.body,
         });
         let batch = StreamBatch { hub: batch.hub, partition: batch.partition, events: events.collect() };

@@ -7,7 +7,7 @@ use crate::names::{BlobName, ETag};
 use crate::standin::definition::{DataType, MessageEncoding};
 use crate::standin::storage_queue::QueueMessage;
 use crate::stations::containers::BlobFacts;
-use crate::stations::hub::journal::JournalEvent;
+use crate::stations::hub::HubEvent;
 
 fn system<'a>(function: &'a str, now: &str, guid: &str) -> SystemFacts<'a> {
     SystemFacts { function, now: now.parse().unwrap(), guid: guid.parse().unwrap() }
@@ -78,17 +78,17 @@ fn a_deferred_blob_carries_its_address_and_properties() {
     assert_eq!(request["Metadata"]["sys"]["UtcNow"], "2026-08-22T06:01:07.5550001Z");
 }
 
-fn event(sequence_number: u64, offset: u64, enqueued_at: &str, body: &'static str) -> JournalEvent {
-    JournalEvent {
+fn event(sequence_number: u64, offset: u64, enqueued_at: &str, body: &'static str) -> HubEvent {
+    HubEvent {
         sequence_number,
-        offset,
+        offset: Some(offset.to_string()),
         enqueued_at: enqueued_at.parse().unwrap(),
-        partition_key: String::new(),
+        partition_key: None,
         body: Bytes::from(body),
     }
 }
 
-fn two_events() -> [JournalEvent; 2] {
+fn two_events() -> [HubEvent; 2] {
     [
         event(1041, 4295049216, "2026-08-22T06:02:00.125Z", r#"{"id":1,"t":"2026-08-22T06:02:00Z"}"#),
         event(1042, 4295049312, "2026-08-22T06:02:01.25Z", r#"{"id":2,"t":"2026-08-22T06:02:01Z"}"#),
@@ -100,7 +100,7 @@ fn partition_3() -> PartitionContext<'static> {
         namespace: "ns.servicebus.windows.net",
         hub: "readings",
         consumer_group: "$Default",
-        partition: 3,
+        partition: "3",
         is_checkpointing_after_invocation: true,
     }
 }

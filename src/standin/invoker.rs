@@ -17,7 +17,6 @@ use super::process::{HandlerEnd, Phase};
 use super::progress::Progress;
 use super::storage_queue::StorageQueues;
 use super::{HostError, HostEvent, Reporter, envelope};
-use crate::stations::hub::journal::JournalHub;
 use crate::stations::hub::{HubSender, NewEvent};
 
 /// The version of the host whose sources the stand-in follows.
@@ -35,7 +34,7 @@ pub(super) struct Invoker {
     pub course: CourseSwitch,
     /// Takes the error that ends the host.
     pub fatal: mpsc::Sender<HostError>,
-    pub hub: JournalHub,
+    pub hub: Arc<dyn HubSender>,
     pub queues: StorageQueues,
 }
 

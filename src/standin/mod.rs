@@ -3,8 +3,8 @@
 //! receipts, queues, poison rules and restarts; it cannot tell the difference. Where a comment says [?], nobody has seen a
 //! real host do what was read out of its source.
 //!
-//! It knows nothing of what the functions do. It stands on the embedded ends only: containers that can be listed, a
-//! journal, and storage queues of its own. When the host itself is killed, the handler must see for itself that its parent
+//! It knows nothing of what the functions do. It stands on their ends, whatever they are: containers that can be listed, hubs
+//! that can be read; storage queues, receipts and checkpoints are its own, so that it takes nothing away from a real host. When the host itself is killed, the handler must see for itself that its parent
 //! is gone: the real host leaves it no other way either.
 
 use std::net::SocketAddr;
@@ -53,7 +53,7 @@ pub use state::StateError;
 pub use storage_queue::{QueueError, QueueMessage, StorageQueue, StorageQueues};
 
 use crate::stations::containers::Containers;
-use crate::stations::hub::journal::{JournalError, JournalHub};
+use crate::stations::hub::{HubError, HubReader, HubSender};
 use course::Course;
 use front::{Front, Order};
 use progress::{Progress, Verdict};
@@ -83,8 +83,10 @@ pub struct HostOptions {
     pub state: PathBuf,
     /// What the blob triggers watch: a container is found by its name.
     pub containers: Containers,
-    /// What the event hub triggers read.
-    pub hub: JournalHub,
+    /// Where event hub outputs go.
+    pub hub: Arc<dyn HubSender>,
+    /// What the event hub triggers read, through their own consumer groups.
+    pub hub_reader: Arc<dyn HubReader>,
     /// What the queue triggers read, and where poison goes.
     pub queues: StorageQueues,
     /// Plays Event Grid.
@@ -214,7 +216,7 @@ pub enum HostError {
     )]
     NoContainer { function: String, container: String },
     #[error("function `{function}` cannot read its hub")]
-    Hub { function: String, source: JournalError },
+    Hub { function: String, source: HubError },
     #[error("nothing moves any more and runs keep failing: {}", messages.join(" | "))]
     Stuck { messages: Vec<String> },
 }
@@ -246,6 +248,7 @@ pub async fn run_host(
         state,
         containers: options.containers,
         hub: options.hub,
+        hub_reader: options.hub_reader,
         queues: options.queues,
         progress: progress.clone(),
         reporter: reporter.clone(),

@@ -14,6 +14,7 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::course::{Course, CourseSwitch};
 use super::definition::{App, Function, Settings, Trigger};
+use super::events::TriggerPartition;
 use super::invoker::Invoker;
 use super::process::{HandlerOptions, Phase, Supervisor};
 use super::progress::Progress;
@@ -21,7 +22,7 @@ use super::state::State;
 use super::storage_queue::StorageQueues;
 use super::{BlobEvents, HostError, HostEvent, Reporter, blobs, event_grid, events, queues, timers};
 use crate::stations::containers::{Container, Containers};
-use crate::stations::hub::journal::JournalHub;
+use crate::stations::hub::{HubReader, HubSender};
 
 /// How long a host that stops waits for what runs (`WebJobsScriptHostService.cs`).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Ends {
     pub state: State,
     pub containers: Containers,
-    pub hub: JournalHub,
+    pub hub: Arc<dyn HubSender>,
+    pub hub_reader: Arc<dyn HubReader>,
     pub queues: StorageQueues,
     pub progress: Arc<Progress>,
     pub reporter: Reporter,
@@ -175,14 +177,17 @@ impl ScriptHost {
                     }
                 }
                 Trigger::EventHub { hub, .. } => {
-                    let counted = ends.hub.partition_count(hub).await;
+                    let properties = ends.hub_reader.properties(hub).await;
+                    let properties = properties.map_err(|source| events::hub_failed(function, source))?;
                     let rivals = rivals(app, function);
-                    for partition in 0..counted.map_err(|source| events::journal_failed(function, source))? {
+                    for (position, name) in properties.partitions.into_iter().enumerate() {
                         // Who shares a consumer group shares its partitions: each event reaches one of them.
-                        if rivals[partition as usize % rivals.len()] != function.name {
+                        if rivals[position % rivals.len()] != function.name {
                             continue;
                         }
-                        ends.progress.add_source(&events::source_name(function, partition));
+                        ends.progress.add_source(&events::source_name(function, &name));
+                        let namespace = properties.namespace.clone();
+                        let partition = TriggerPartition { namespace, name, position };
                         self.listeners.spawn(events::listen(self.shared.clone(), function.clone(), partition));
                     }
                 }

@@ -210,6 +210,8 @@ mod tests {
         let event = |number: &u64| HubEvent {
             sequence_number: *number,
             enqueued_at: DateTime::UNIX_EPOCH,
+            offset: None,
+            partition_key: None,
             body: Bytes::from_static(b"{}"),
         };
         numbers.iter().map(event).collect()

@@ -7,21 +7,21 @@ use super::{SystemFacts, bare_time, base64, inside_string};
 use crate::standin::dates;
 use crate::standin::definition::DataType;
 use crate::standin::metadata::Metadata;
-use crate::stations::hub::journal::JournalEvent;
+use crate::stations::hub::HubEvent;
 
 /// Which consumer a batch is for, as its contexts name it, and whether the checkpoint follows.
 pub struct PartitionContext<'a> {
     pub namespace: &'a str,
     pub hub: &'a str,
     pub consumer_group: &'a str,
-    pub partition: u32,
+    pub partition: &'a str,
     pub is_checkpointing_after_invocation: bool,
 }
 
 /// What an invocation is about.
 pub struct EventBatch<'a> {
     pub context: PartitionContext<'a>,
-    pub events: &'a [JournalEvent],
+    pub events: &'a [HubEvent],
     pub data_type: DataType,
 }
 
@@ -51,11 +51,11 @@ pub fn event_batch(binding: &str, batch: &EventBatch<'_>, system: &SystemFacts<'
             }
         });
     }
-    let each = |value: fn(&JournalEvent) -> Value| inside_string(batch.events.iter().map(value).collect());
+    let each = |value: fn(&HubEvent) -> Value| inside_string(batch.events.iter().map(value).collect());
     let mut metadata = contexts(&batch.context);
     metadata.set("PartitionKeyArray", each(partition_key));
-    metadata.set("OffsetArray", each(|event| json!(event.offset.to_string())));
-    metadata.set("OffsetStringArray", each(|event| json!(event.offset.to_string())));
+    metadata.set("OffsetArray", each(|event| json!(event.offset)));
+    metadata.set("OffsetStringArray", each(|event| json!(event.offset)));
     metadata.set("SequenceNumberArray", each(|event| json!(event.sequence_number)));
     metadata.set("EnqueuedTimeUtcArray", each(|event| json!(bare_time(event.enqueued_at))));
     metadata.set("PropertiesArray", each(|_| json!({})));
@@ -68,15 +68,15 @@ pub fn event_batch(binding: &str, batch: &EventBatch<'_>, system: &SystemFacts<'
 pub fn single_event(
     binding: &str,
     context: &PartitionContext<'_>,
-    event: &JournalEvent,
+    event: &HubEvent,
     data_type: DataType,
     system: &SystemFacts<'_>,
 ) -> Value {
     let mut metadata = contexts(context);
     metadata.set_inside_string("PartitionKey", partition_key(event));
     // [?] Some versions of the extension write the offset as a number here.
-    metadata.set_inside_string("Offset", json!(event.offset.to_string()));
-    metadata.set_inside_string("OffsetString", json!(event.offset.to_string()));
+    metadata.set_inside_string("Offset", json!(event.offset));
+    metadata.set_inside_string("OffsetString", json!(event.offset));
     metadata.set_inside_string("SequenceNumber", json!(event.sequence_number));
     metadata.set("EnqueuedTimeUtc", json!(event.enqueued_at.format("%FT%T").to_string()));
     metadata.set("Properties", json!({}));
@@ -99,7 +99,7 @@ fn contexts(context: &PartitionContext<'_>) -> Metadata {
         "FullyQualifiedNamespace": context.namespace,
         "EventHubName": context.hub,
         "ConsumerGroup": context.consumer_group,
-        "PartitionId": context.partition.to_string(),
+        "PartitionId": context.partition,
     });
     let mut metadata = Metadata::default();
     metadata.set("TriggerPartitionContext", value.clone());
@@ -107,18 +107,21 @@ fn contexts(context: &PartitionContext<'_>) -> Metadata {
     metadata
 }
 
-fn partition_key(event: &JournalEvent) -> Value {
-    if event.partition_key.is_empty() { Value::Null } else { json!(event.partition_key) }
+fn partition_key(event: &HubEvent) -> Value {
+    json!(event.partition_key)
 }
 
-fn system_properties(event: &JournalEvent) -> Value {
+fn system_properties(event: &HubEvent) -> Value {
+    // A number, but in a geo-replicated namespace.
+    let offset =
+        event.offset.as_ref().map(|text| text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)));
     json!({
         "x-opt-sequence-number": event.sequence_number,
-        "x-opt-offset": event.offset,
+        "x-opt-offset": offset,
         "x-opt-enqueued-time": format!("{}+00:00", bare_time(event.enqueued_at)),
         "SequenceNumber": event.sequence_number,
-        "Offset": event.offset,
-        "OffsetString": event.offset.to_string(),
+        "Offset": offset,
+        "OffsetString": event.offset,
         "PartitionKey": partition_key(event),
         "EnqueuedTimeUtc": bare_time(event.enqueued_at),
     })

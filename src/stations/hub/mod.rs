@@ -1,7 +1,8 @@
 //! Event Hubs, or a journal on disk: where one small message for each landed file waits for `load`, and raw events for
 //! `stream`.
 //!
-//! The host reads hubs for the functions; what is read here is only what the host passed over.
+//! The host reads hubs for the functions; what they read here themselves is only what the host passed over. The stand-in for
+//! the host reads here, too.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -71,6 +72,10 @@ pub struct PartitionBounds {
 pub struct HubEvent {
     pub sequence_number: u64,
     pub enqueued_at: DateTime<Utc>,
+    /// Its place in the partition, as the hub calls it. `None` where nobody asked: only the host passes it on.
+    pub offset: Option<String>,
+    /// Likewise; `None` too where the event has none.
+    pub partition_key: Option<String>,
     pub body: Bytes,
 }
 
@@ -82,8 +87,8 @@ pub struct ReadLimit {
     pub bytes: usize,
 }
 
-/// Reads from a hub what the host's own processor does not bring: numbers that were passed over. It reads through a consumer
-/// group of its own, as a second reader in the host's group would be refused or evict it.
+/// Reads from a hub by numbers. A handler reads what the host's own processor did not bring, through a consumer group of its
+/// own, as a second reader in the host's group would be refused or evict it; the stand-in host reads in place of that processor.
 #[async_trait]
 pub trait HubReader: Send + Sync {
     /// Asked anew each time: a hub may have been deleted and made again.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -89,7 +90,8 @@ impl Bench {
             address: ([127, 0, 0, 1], 0).into(),
             state: self.folder.path().join("state"),
             containers: self.containers.clone(),
-            hub: self.hub.clone(),
+            hub: Arc::new(self.hub.clone()),
+            hub_reader: Arc::new(self.hub.clone()),
             queues: self.queues.clone(),
             blob_events: Some(BlobEvents { function: "announce".to_owned(), container: "landing".to_owned() }),
             until,

@@ -163,6 +163,11 @@ fn event_of(event: ReceivedEventData, wanted: &Wanted<'_>) -> Result<HubEvent, F
     let (Some(sequence_number), Some(enqueued_at)) = (number, event.enqueued_time()) else {
         return Err(Failure::NoNumber { partition: wanted.partition.to_owned() });
     };
-    let body = event.event_data().body().map(Bytes::copy_from_slice).unwrap_or_default();
-    Ok(HubEvent { sequence_number, enqueued_at: time(enqueued_at), body })
+    Ok(HubEvent {
+        sequence_number,
+        enqueued_at: time(enqueued_at),
+        offset: event.offset().clone(),
+        partition_key: event.partition_key().clone(),
+        body: event.event_data().body().map(Bytes::copy_from_slice).unwrap_or_default(),
+    })
 }

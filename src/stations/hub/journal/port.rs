@@ -65,6 +65,8 @@ impl HubReader for JournalHub {
         let as_read = events.into_iter().map(|event| HubEvent {
             sequence_number: event.sequence_number,
             enqueued_at: event.enqueued_at,
+            offset: Some(event.offset.to_string()),
+            partition_key: Some(event.partition_key).filter(|key| !key.is_empty()),
             body: event.body,
         });
         Ok(as_read.collect())
