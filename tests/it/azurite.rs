@@ -132,6 +132,10 @@ impl Account {
         Account { name: self.name.clone(), key: self.key, port }
     }
 
+    pub fn key(&self) -> &str {
+        self.key
+    }
+
     pub fn by_key(&self) -> String {
         let (name, key, endpoint) = (&self.name, self.key, self.endpoint());
         format!("DefaultEndpointsProtocol=http;AccountName={name};AccountKey={key};BlobEndpoint={endpoint};")

@@ -22,6 +22,8 @@ mod odd_names;
 mod operate;
 mod plan;
 mod put;
+mod real_ends;
+mod secrets;
 mod send;
 mod serve;
 mod share_conformance;

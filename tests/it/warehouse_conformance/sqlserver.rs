@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
-const VARIABLE: &str = "MILLRACE_TEST_SQLSERVER";
+pub const VARIABLE: &str = "MILLRACE_TEST_SQLSERVER";
 
 static DATABASE: Mutex<()> = Mutex::const_new(());
 
