@@ -43,8 +43,11 @@ pub async fn run(arguments: PlanArguments) -> anyhow::Result<()> {
     let pipeline = Pipeline::read(&settings.pipeline_path(arguments.app.app()))?;
     let sources = wiring::pull_sources(&pipeline, &settings)?;
     let containers = Containers::look_at(&settings.ends()?.storage).await?;
-    let stations =
-        DryRunStations { connector: Arc::new(SshConnector), landing: containers.landing, state: containers.state };
+    let stations = DryRunStations {
+        connector: Arc::new(SshConnector::default()),
+        landing: containers.landing,
+        state: containers.state,
+    };
     let plans = dry_run(&sources, &stations, &wiring::clock()).await;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&Document { sources: &plans })?);

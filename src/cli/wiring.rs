@@ -41,7 +41,7 @@ impl Stations {
 
     pub fn pull(&self) -> PullStations {
         PullStations {
-            connector: Arc::new(SshConnector),
+            connector: Arc::new(SshConnector::default()),
             share: self.share.clone(),
             landing: self.containers.landing.clone(),
             state: self.containers.state.clone(),

@@ -32,22 +32,32 @@ pub const PASSPHRASE: &str = "open sesame";
 impl Sshd {
     /// `None`, said loudly, where OpenSSH's server is not installed.
     pub fn start() -> Option<Sshd> {
-        Sshd::start_with("internal-sftp")
+        Sshd::start_with("internal-sftp", "")
+    }
+
+    /// One with lines of its own in its configuration.
+    pub fn start_configured(lines: &str) -> Option<Sshd> {
+        Sshd::start_with("internal-sftp", lines)
     }
 
     /// One whose account may read and do nothing else.
     pub fn start_read_only() -> Option<Sshd> {
-        Sshd::start_with("internal-sftp -R")
+        Sshd::start_with("internal-sftp -R", "")
     }
 
-    fn start_with(subsystem: &str) -> Option<Sshd> {
+    /// One that lists its files and opens none.
+    pub fn start_that_opens_nothing() -> Option<Sshd> {
+        Sshd::start_with("internal-sftp -P open", "")
+    }
+
+    fn start_with(subsystem: &str, lines: &str) -> Option<Sshd> {
         if !Path::new(SSHD).exists() {
             eprintln!("SKIPPED: there is no {SSHD}. To run this test: apt-get install openssh-server");
             return None;
         }
         let directory = tempfile::tempdir().expect("a temporary directory");
-        // sshd refuses keys below a directory that others may write to.
-        std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o700)).expect("permissions");
+        // Other accounts than ours may log in, too.
+        std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
         let at = |name: &str| directory.path().join(name);
         let host_keys = HOST_KEY_TYPES.map(|kind| make_key(&at(&format!("host_{kind}")), kind)).to_vec();
         make_key(&at("user"), "ed25519");
@@ -63,7 +73,7 @@ impl Sshd {
         // A free port may be taken by another test before sshd binds it.
         for _ in 0..5 {
             let port = free_port();
-            std::fs::write(at("config"), config(directory.path(), port, subsystem)).expect("config");
+            std::fs::write(at("config"), config(directory.path(), port, subsystem, lines)).expect("config");
             let log = std::fs::File::create(at("log")).expect("log");
             let mut process = Command::new(SSHD)
                 .args(["-D", "-e", "-f"])
@@ -90,6 +100,17 @@ impl Sshd {
     /// The directory whose files are served, as a path on this machine and on the server alike.
     pub fn out(&self) -> PathBuf {
         self.directory.path().join("out")
+    }
+
+    /// Another private key that may log in, encrypted with [`PASSPHRASE`].
+    pub fn another_user_key(&self, kind: &str) -> String {
+        let at = |name: &str| self.directory.path().join(name);
+        make_key(&at(kind), kind);
+        let allowed =
+            ["authorized_keys", &format!("{kind}.pub")].map(|name| std::fs::read(at(name)).expect("public keys"));
+        std::fs::write(at("authorized_keys"), allowed.concat()).expect("authorized_keys");
+        run(Command::new("ssh-keygen").args(["-q", "-p", "-P", "", "-N", PASSPHRASE, "-f"]).arg(at(kind)));
+        std::fs::read_to_string(at(kind)).expect("the key")
     }
 
     pub fn endpoint(&self) -> SftpEndpoint {
@@ -127,11 +148,12 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-fn config(directory: &Path, port: u16, subsystem: &str) -> String {
+/// Of two lines that set the same, the first one counts.
+fn config(directory: &Path, port: u16, subsystem: &str, lines: &str) -> String {
     let directory = directory.display();
     let host_keys: String = HOST_KEY_TYPES.iter().map(|kind| format!("HostKey {directory}/host_{kind}\n")).collect();
     format!(
-        "Port {port}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile {directory}/authorized_keys\n\
+        "{lines}\nPort {port}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile {directory}/authorized_keys\n\
          PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
          PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\nSubsystem sftp {subsystem}\n"
     )

@@ -13,12 +13,10 @@ use ssh2::{ErrorCode, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
 use super::endpoint::{Credential, EndpointLogin, SftpEndpoint};
 use super::error::SftpError;
+use super::offer::{NothingInCommon, nothing_in_common};
 use super::session::SshSession;
 use super::{Connector, Sftp};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// For every single call, and for the wait for the next bytes of a file.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Host keys by family. A server has one of several families and shows the first that we ask for, so a pinned key of
@@ -26,27 +24,42 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 const HOST_KEY_FAMILIES: [&str; 3] =
     ["ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", "rsa-sha2-512,rsa-sha2-256,ssh-rsa"];
 
+/// `LIBSSH2_ERROR_KEX_FAILURE`, `_KEY_EXCHANGE_FAILURE` and `_METHOD_NONE`: the two have nothing in common, as libssh2 says it
+/// at one place or another.
+const DISAGREEMENTS: [i32; 3] = [-5, -8, -17];
+
 /// `LIBSSH2_ERROR_FILE`: what libssh2 answers to a private key that it cannot read.
 const UNREADABLE_KEY: i32 = -16;
 
 /// Opens real sessions.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SshConnector;
+#[derive(Clone, Copy, Debug)]
+pub struct SshConnector {
+    /// Until a server takes the connection.
+    pub connect_timeout: Duration,
+    /// For every single call, and for the wait for the next bytes of a file.
+    pub call_timeout: Duration,
+}
+
+impl Default for SshConnector {
+    fn default() -> Self {
+        SshConnector { connect_timeout: Duration::from_secs(15), call_timeout: Duration::from_secs(30) }
+    }
+}
 
 #[async_trait]
 impl Connector for SshConnector {
     async fn connect(&self, endpoint: &SftpEndpoint) -> Result<Arc<dyn Sftp>, SftpError> {
-        let endpoint = endpoint.clone();
+        let (limits, endpoint) = (*self, endpoint.clone());
         let server = endpoint.server();
-        match tokio::task::spawn_blocking(move || open(&endpoint)).await {
+        match tokio::task::spawn_blocking(move || open(&endpoint, limits)).await {
             Ok(outcome) => outcome.map(|session| Arc::new(session) as Arc<dyn Sftp>),
             Err(source) => Err(SftpError::Connect { server, source: io::Error::other(source) }),
         }
     }
 }
 
-fn open(endpoint: &SftpEndpoint) -> Result<SshSession, SftpError> {
-    let (session, stream) = reach(endpoint)?;
+fn open(endpoint: &SftpEndpoint, limits: SshConnector) -> Result<SshSession, SftpError> {
+    let (session, stream) = reach(endpoint, limits)?;
     log_in(&session, endpoint)?;
     // Not earlier: libssh2 would send one in the middle of the key exchange, which ends it.
     session.set_keepalive(true, KEEPALIVE.as_secs() as u32);
@@ -59,15 +72,15 @@ fn open(endpoint: &SftpEndpoint) -> Result<SshSession, SftpError> {
 }
 
 /// A session with a server that has proved to hold one of the pinned keys.
-fn reach(endpoint: &SftpEndpoint) -> Result<(Session, TcpStream), SftpError> {
+fn reach(endpoint: &SftpEndpoint, limits: SshConnector) -> Result<(Session, TcpStream), SftpError> {
     let mut families = HOST_KEY_FAMILIES.to_vec();
     let mut first_mismatch = None;
     while !families.is_empty() {
-        let stream = connect(endpoint)?;
-        let session = match shake_hands(endpoint, &stream, &families.join(",")) {
+        let stream = connect(endpoint, limits)?;
+        let session = match shake_hands(endpoint, &stream, &families.join(","), limits) {
             Ok(session) => session,
             // The server has no key of the families that are left.
-            Err(error) => return Err(first_mismatch.unwrap_or(error)),
+            Err(error) => return Err(first_mismatch.unwrap_or_else(|| explained(error, endpoint, limits))),
         };
         let offered = fingerprint(&session);
         if endpoint.host_keys.iter().any(|pinned| pinned.trim_end_matches('=') == offered) {
@@ -89,12 +102,35 @@ fn reach(endpoint: &SftpEndpoint) -> Result<(Session, TcpStream), SftpError> {
     Err(first_mismatch.expect("the loop ends by itself only after a mismatch"))
 }
 
-fn connect(endpoint: &SftpEndpoint) -> Result<TcpStream, SftpError> {
+/// A handshake that failed for want of a common algorithm is told with the server's offer.
+fn explained(error: SftpError, endpoint: &SftpEndpoint, limits: SshConnector) -> SftpError {
+    let is_disagreement = match &error {
+        SftpError::Handshake { source, .. } => {
+            DISAGREEMENTS.iter().any(|code| source.code() == ErrorCode::Session(*code))
+        }
+        _ => false,
+    };
+    if !is_disagreement {
+        return error;
+    }
+    let asked = connect(endpoint, limits).ok().and_then(|stream| {
+        stream.set_read_timeout(Some(limits.call_timeout)).ok()?;
+        nothing_in_common(stream)
+    });
+    match asked {
+        Some(NothingInCommon { kind, offered, ours }) => {
+            SftpError::Algorithms { server: endpoint.server(), kind, offered, ours }
+        }
+        None => error,
+    }
+}
+
+fn connect(endpoint: &SftpEndpoint, limits: SshConnector) -> Result<TcpStream, SftpError> {
     let failure = |source| SftpError::Connect { server: endpoint.server(), source };
     let addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs().map_err(failure)?;
     let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for address in addresses {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+        match TcpStream::connect_timeout(&address, limits.connect_timeout) {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(failure)?;
                 return Ok(stream);
@@ -105,10 +141,15 @@ fn connect(endpoint: &SftpEndpoint) -> Result<TcpStream, SftpError> {
     Err(failure(last_error))
 }
 
-fn shake_hands(endpoint: &SftpEndpoint, stream: &TcpStream, host_key_methods: &str) -> Result<Session, SftpError> {
+fn shake_hands(
+    endpoint: &SftpEndpoint,
+    stream: &TcpStream,
+    host_key_methods: &str,
+    limits: SshConnector,
+) -> Result<Session, SftpError> {
     let failure = |source| SftpError::Handshake { server: endpoint.server(), source };
     let mut session = Session::new().map_err(failure)?;
-    session.set_timeout(CALL_TIMEOUT.as_millis() as u32);
+    session.set_timeout(limits.call_timeout.as_millis() as u32);
     session.method_pref(MethodType::HostKey, host_key_methods).map_err(failure)?;
     let stream = stream.try_clone().map_err(|source| SftpError::Connect { server: endpoint.server(), source })?;
     session.set_tcp_stream(stream);

@@ -13,8 +13,13 @@ pub enum SftpError {
     #[error("server {server} cannot be reached: check host and port in the feed's url, and the firewalls on the way")]
     Connect { server: String, source: std::io::Error },
 
-    #[error("server {server} was reached, but the SSH handshake failed")]
+    #[error("server {server} was reached, but the SSH handshake failed: does SSH answer at this port?")]
     Handshake { server: String, source: ssh2::Error },
+
+    #[error(
+        "server {server} offers no {kind} that we know; it offers: {offered}; ask the partner to allow one of: {ours}"
+    )]
+    Algorithms { server: String, kind: &'static str, offered: String, ours: String },
 
     #[error(
         "host key of {server} is {offered}, which feed `{feed}` does not pin; if the partner confirms the change, add \
@@ -44,7 +49,9 @@ pub enum SftpError {
     #[error("`{path}` on {server} exists already, and is not overwritten")]
     Occupied { server: String, path: RemotePath },
 
-    #[error("server {server} does not let this account do that: {operation} of `{path}`")]
+    #[error(
+        "server {server} does not let this account do that: {operation} of `{path}`; ask the partner for the right to it"
+    )]
     Denied { server: String, operation: &'static str, path: RemotePath },
 
     #[error("connection to {server} was lost during {operation} of `{path}`")]
@@ -69,6 +76,7 @@ impl SftpError {
         match self {
             SftpError::Connect { .. }
             | SftpError::Handshake { .. }
+            | SftpError::Algorithms { .. }
             | SftpError::HostKey { .. }
             | SftpError::PrivateKey { .. }
             | SftpError::Login { .. }

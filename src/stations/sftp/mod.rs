@@ -6,6 +6,7 @@
 mod client;
 mod endpoint;
 mod error;
+mod offer;
 mod path;
 mod session;
 

@@ -46,7 +46,7 @@ async fn a_pull_lands_files_over_a_share_in_trouble_and_resumes_where_it_was_cut
         number if number % 7 == 3 => Act::LoseAnswer,
         _ => Act::PassOn,
     });
-    let mut place = Place::new(&sshd, After::Keep, Arc::new(SshConnector)).await;
+    let mut place = Place::new(&sshd, After::Keep, Arc::new(SshConnector::default())).await;
     place.stations.share = server.share_at(proxy.port);
 
     let cut_off = place.tick().await;

@@ -35,7 +35,7 @@ fn count(calls_left: &AtomicI64, path: &RemotePath) -> Result<(), SftpError> {
 #[async_trait]
 impl Connector for Breaking {
     async fn connect(&self, endpoint: &SftpEndpoint) -> Result<Arc<dyn Sftp>, SftpError> {
-        let session = SshConnector.connect(endpoint).await?;
+        let session = SshConnector::default().connect(endpoint).await?;
         Ok(Arc::new(BreakingSession { session, calls_left: Arc::clone(&self.calls_left) }))
     }
 }

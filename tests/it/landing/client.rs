@@ -34,7 +34,7 @@ async fn the_client_tells_files_from_folders_and_links_whatever_their_names() {
     std::fs::create_dir(out.join("folder")).unwrap();
     std::os::unix::fs::symlink("plain.csv", out.join("link.csv")).unwrap();
     std::os::unix::fs::symlink("/etc", out.join("etc")).unwrap();
-    let sftp = SshConnector.connect(&sshd.endpoint()).await.unwrap();
+    let sftp = SshConnector::default().connect(&sshd.endpoint()).await.unwrap();
 
     let listed = list(sftp.as_ref(), &out).await.unwrap();
     let mut others = listed.clone();
@@ -74,7 +74,7 @@ async fn the_client_lists_many_files_page_by_page() {
     for number in 0..2 * PAGE_ENTRIES + 500 {
         std::fs::write(sshd.out().join(format!("{number}.csv")), "").unwrap();
     }
-    let sftp = SshConnector.connect(&sshd.endpoint()).await.unwrap();
+    let sftp = SshConnector::default().connect(&sshd.endpoint()).await.unwrap();
     let pages: Vec<Vec<RemoteEntry>> = sftp.list(&remote(&sshd.out())).await.unwrap().try_collect().await.unwrap();
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [PAGE_ENTRIES, PAGE_ENTRIES, 500]);
 
@@ -90,7 +90,7 @@ async fn the_client_reads_from_any_offset_and_one_byte_beyond_what_it_expects() 
     let body = bytes_of_length(2 * READ_BYTES + 12_345);
     let path = sshd.out().join("large.bin");
     std::fs::write(&path, &body).unwrap();
-    let sftp = SshConnector.connect(&sshd.endpoint()).await.unwrap();
+    let sftp = SshConnector::default().connect(&sshd.endpoint()).await.unwrap();
     let file = sftp.stat(&remote(&path)).await.unwrap().unwrap();
     for offset in [0, 1, READ_BYTES, body.len() - 1, body.len()] {
         assert!(read_all(sftp.as_ref(), &file, offset as u64).await == body[offset..], "from {offset}");
@@ -111,7 +111,7 @@ async fn the_client_moves_and_removes_and_overwrites_nothing() {
     let [a, b, moved] = ["a", "b", "archive/2013/a"].map(|name| out.join(name));
     std::fs::write(&a, "a").unwrap();
     std::fs::write(&b, "b").unwrap();
-    let sftp = SshConnector.connect(&sshd.endpoint()).await.unwrap();
+    let sftp = SshConnector::default().connect(&sshd.endpoint()).await.unwrap();
     let occupied = sftp.rename(&remote(&a), &remote(&b)).await.unwrap_err();
     assert!(matches!(occupied, SftpError::Occupied { .. }), "{occupied}");
     for _ in 0..2 {
@@ -131,10 +131,10 @@ async fn any_pinned_key_of_the_server_will_do_and_no_other() {
     let Some(sshd) = Sshd::start() else { return };
     for (kind, fingerprint) in HOST_KEY_TYPES.iter().zip(&sshd.host_keys) {
         let endpoint = SftpEndpoint { host_keys: vec!["SHA256:old".into(), fingerprint.clone()], ..sshd.endpoint() };
-        assert!(SshConnector.connect(&endpoint).await.is_ok(), "{kind}");
+        assert!(SshConnector::default().connect(&endpoint).await.is_ok(), "{kind}");
     }
     let endpoint = SftpEndpoint { host_keys: vec!["SHA256:old".into()], ..sshd.endpoint() };
-    let error = SshConnector.connect(&endpoint).await.err().unwrap();
+    let error = SshConnector::default().connect(&endpoint).await.err().unwrap();
     let (port, offered) = (sshd.port, &sshd.host_keys[0]);
     assert_eq!(
         error.to_string(),
@@ -149,7 +149,7 @@ async fn any_pinned_key_of_the_server_will_do_and_no_other() {
 async fn a_failed_login_names_who_where_and_which_setting() {
     let Some(sshd) = Sshd::start() else { return };
     let connect = async |login: EndpointLogin| {
-        let outcome = SshConnector.connect(&SftpEndpoint { login, ..sshd.endpoint() }).await;
+        let outcome = SshConnector::default().connect(&SftpEndpoint { login, ..sshd.endpoint() }).await;
         outcome.map(|_| ()).map_err(|error| error.to_string())
     };
     let key = |text: &str| EndpointLogin::PrivateKey { key: credential("FLIGHTS_KEY", text), passphrase: None };
@@ -182,7 +182,7 @@ async fn a_server_that_is_away_is_told_by_its_name() {
     let Some(sshd) = Sshd::start() else { return };
     // Nobody listens at tcpmux.
     let endpoint = SftpEndpoint { port: 1, ..sshd.endpoint() };
-    let error = SshConnector.connect(&endpoint).await.err().unwrap();
+    let error = SshConnector::default().connect(&endpoint).await.err().unwrap();
     assert!(matches!(error, SftpError::Connect { .. }), "{error}");
     assert!(error.to_string().contains(&endpoint.server()), "{error}");
 }

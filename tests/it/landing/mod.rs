@@ -1,8 +1,11 @@
 //! From OpenSSH's own server into landing: the client, whole pulls, and pulls over a connection that breaks.
 
+mod account;
+mod awkward;
 mod breaking;
 mod client;
 mod sources;
+mod wire;
 
 use std::fs::FileTimes;
 use std::os::unix::ffi::OsStrExt;

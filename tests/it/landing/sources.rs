@@ -19,7 +19,7 @@ async fn files_of_every_size_land_as_they_are_and_leave_their_source() {
         for size in sizes {
             write_with_time(&sshd.out().join(format!("{size}.csv")), &bytes_of_length(size), 60);
         }
-        let place = Place::new(&sshd, after.clone(), Arc::new(SshConnector)).await;
+        let place = Place::new(&sshd, after.clone(), Arc::new(SshConnector::default())).await;
         let report = place.tick().await;
         assert_eq!((report.sources[0].pulled, report.failed()), (sizes.len(), 0), "{report:?}");
         for size in sizes {
@@ -47,7 +47,7 @@ async fn folders_are_read_and_links_in_them_are_not_followed() {
     std::os::unix::fs::symlink(below("top.csv"), below("2026/link.csv")).unwrap();
     let archive = After::Move(below("archive").to_str().unwrap().to_owned());
     for after in [After::Keep, archive] {
-        let mut place = Place::new(&sshd, after.clone(), Arc::new(SshConnector)).await;
+        let mut place = Place::new(&sshd, after.clone(), Arc::new(SshConnector::default())).await;
         let source = &mut place.sources[0].source;
         source.folders = Folders::Read;
         (source.include, source.exclude) = (vec!["**/*.csv".into()], vec!["old/**".into()]);
@@ -66,7 +66,7 @@ async fn folders_are_read_and_links_in_them_are_not_followed() {
 async fn a_file_and_its_done_marker_come_and_go_together() {
     let Some(sshd) = Sshd::start() else { return };
     let out = sshd.out();
-    let mut place = Place::new(&sshd, After::Delete, Arc::new(SshConnector)).await;
+    let mut place = Place::new(&sshd, After::Delete, Arc::new(SshConnector::default())).await;
     place.sources[0].source.done_marker = Some(".done".into());
     write_with_time(&out.join("a.csv"), b"a", 60);
     write_with_time(&out.join("b.csv"), b"b", 60);
@@ -105,7 +105,8 @@ async fn names_of_any_bytes_are_pulled_and_taken_away() {
         write_with_time(&out.join(std::ffi::OsStr::from_bytes(name)), name, 60);
     }
     let archive = out.join("archive");
-    let mut place = Place::new(&sshd, After::Move(archive.to_str().unwrap().to_owned()), Arc::new(SshConnector)).await;
+    let mut place =
+        Place::new(&sshd, After::Move(archive.to_str().unwrap().to_owned()), Arc::new(SshConnector::default())).await;
     place.sources[0].source.include = vec![];
     let report = place.tick().await;
     assert_eq!((report.sources[0].pulled, report.sources[0].finished, report.failed()), (12, 12, 0), "{report:?}");
@@ -122,7 +123,7 @@ async fn a_read_only_account_lands_its_files_and_says_why_they_stay() {
     for number in 0..3 {
         write_with_time(&sshd.out().join(format!("{number}.csv")), b"x", 60);
     }
-    let mut place = Place::new(&sshd, After::Delete, Arc::new(SshConnector)).await;
+    let mut place = Place::new(&sshd, After::Delete, Arc::new(SshConnector::default())).await;
     place.sources[0].source.parallel = 1;
     for pulled in [3, 0] {
         let report = place.tick().await;
