@@ -22,9 +22,6 @@ use super::hubs::{Event, Reader, Refusal};
 use super::nodes::{self, Answer, CBS, Login, MANAGEMENT};
 use super::{LINK_LIMIT_BYTES, Shared, codec, said_in_full};
 
-/// A client of an older version of the library loses an acknowledgement that comes before it has noted what it sent.
-const PAUSE_BEFORE_ACKNOWLEDGEMENT: Duration = Duration::from_millis(3);
-
 type Answers = Arc<Mutex<HashMap<String, UnboundedSender<Answer>>>>;
 
 /// Where a link goes.
@@ -112,7 +109,6 @@ fn place_of(attach: &Attach) -> Option<Place> {
 
 async fn ask(node: String, mut requests: Receiver, answers: Answers, shared: Arc<Shared>, login: Arc<Login>) {
     while let Ok(delivery) = requests.recv::<Body<Value>>().await {
-        tokio::time::sleep(PAUSE_BEFORE_ACKNOWLEDGEMENT).await;
         if requests.accept(&delivery).await.is_err() {
             return;
         }
@@ -186,7 +182,6 @@ async fn take_batches(
         if strikes(&mut shared.faults.lock().unwrap().lost_acknowledgements) {
             continue;
         }
-        tokio::time::sleep(PAUSE_BEFORE_ACKNOWLEDGEMENT).await;
         let settled = match is_stored {
             true => batches.accept(info).await,
             false => batches.reject(info, not_found()).await,

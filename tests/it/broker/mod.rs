@@ -14,8 +14,7 @@ use fe2o3_amqp::acceptor::{ConnectionAcceptor, SaslAnonymousMechanism, SessionAc
 use fe2o3_amqp::types::definitions::Fields;
 use fe2o3_amqp::types::primitives::{Symbol, Value};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
 
 use crate::hub_conformance::{LastNumbers, LetsGo};
 
@@ -40,7 +39,8 @@ pub const LINK_LIMIT_BYTES: u64 = 1 << 20;
 pub struct Broker {
     address: SocketAddr,
     shared: Arc<Shared>,
-    listening: JoinHandle<()>,
+    /// Its thread ends when this is dropped.
+    _alive: oneshot::Sender<()>,
 }
 
 pub struct Shared {
@@ -62,7 +62,8 @@ pub struct Token {
 impl Broker {
     /// With these hubs of so many partitions.
     pub async fn start(hubs: &[(&str, usize)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             hubs: Mutex::new(Hubs::of(hubs)),
@@ -71,8 +72,20 @@ impl Broker {
             connections: Mutex::default(),
             tokens: Mutex::default(),
         });
-        let listening = tokio::spawn(listen(listener, shared.clone()));
-        Broker { address, shared, listening }
+        let (alive, ended) = oneshot::channel::<()>();
+        let served = shared.clone();
+        // One thread for everything: the library's links lose frames that come while another thread makes them.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                tokio::select! {
+                    () = listen(listener, served) => {}
+                    _ = ended => {}
+                }
+            });
+        });
+        Broker { address, shared, _alive: alive }
     }
 
     pub fn connection_string(&self) -> String {
@@ -116,7 +129,6 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.listening.abort();
         self.cut();
     }
 }

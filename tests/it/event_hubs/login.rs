@@ -20,14 +20,11 @@ impl TokenCredential for Bearer {
 }
 
 fn with_bearer(broker: &Broker, token: &'static str) -> EventHubs {
-    EventHubs::with_tokens("127.0.0.1".to_owned(), Some(broker.address()), Arc::new(Bearer(token)), PATIENT)
+    EventHubs::with_tokens("127.0.0.1".to_owned(), Some(broker.address()), Arc::new(Bearer(token)), PATIENT).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_identitys_token_opens_a_hub() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[(HUB, 1)]).await;
     let client = with_bearer(&broker, BEARER);
     client.send_many(HUB, keyed(0..3)).await.unwrap();
@@ -38,9 +35,6 @@ async fn an_identitys_token_opens_a_hub() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_token_fails_at_once_and_says_what_to_check() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[(HUB, 1)]).await;
     let other_key = broker.connection_string().replace("SharedAccessKeyName=Root", "SharedAccessKeyName=No");
     for client in [client(&other_key, PATIENT), with_bearer(&broker, "another")] {
@@ -56,9 +50,6 @@ async fn a_refused_token_fails_at_once_and_says_what_to_check() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_is_refused_later_stops_what_is_opened_then() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[(HUB, 1)]).await;
     let client = client(&broker.connection_string(), PATIENT);
     client.send(HUB, "key", Bytes::from("before")).await.unwrap();
@@ -73,9 +64,6 @@ async fn a_token_that_is_refused_later_stops_what_is_opened_then() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_is_not_there_says_so() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[(HUB, 1)]).await;
     let client = client(&broker.connection_string(), PATIENT);
     let error = client.bounds("nowhere", "0").await.unwrap_err();
@@ -85,9 +73,6 @@ async fn a_hub_that_is_not_there_says_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_string_of_one_hub_opens_no_other() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[(HUB, 1), ("other", 1)]).await;
     let client = client(&format!("{}EntityPath={HUB}", broker.connection_string()), PATIENT);
     client.send(HUB, "key", Bytes::from("x")).await.unwrap();
@@ -98,9 +83,6 @@ async fn a_connection_string_of_one_hub_opens_no_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_group_that_another_reader_owns_is_left_to_it() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[(HUB, 1)]).await;
     let client = client(&broker.connection_string(), SHORT);
     client.send_many(HUB, keyed(0..3)).await.unwrap();

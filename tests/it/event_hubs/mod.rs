@@ -26,18 +26,6 @@ const PATIENT: Patience = Patience { answer: Duration::from_secs(20), silence: D
 /// Where something never comes, and is waited for.
 const SHORT: Patience = Patience { answer: Duration::from_secs(5), silence: Duration::from_secs(1), tries: 3 };
 
-/// The broker loses a connection now and then on a busy machine, for good, and with it a test: until that is found, these run
-/// when somebody asks for them.
-fn are_skipped() -> bool {
-    let is_skipped = std::env::var_os("MILLRACE_TEST_EVENT_HUBS").is_none();
-    if is_skipped {
-        eprintln!(
-            "SKIPPED: the broker is not asked for. To run this test: MILLRACE_TEST_EVENT_HUBS=1 ./test event_hubs"
-        );
-    }
-    is_skipped
-}
-
 /// As the settings open it.
 fn client(connection: &str, patience: Patience) -> EventHubs {
     let values = [
@@ -86,9 +74,6 @@ fn told(error: &HubError) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn event_hubs_conforms() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[("conformance", 4)]).await;
     let client = client(&broker.connection_string(), PATIENT);
     suite(&Hub { sender: &client, reader: &client, name: "conformance", group: GROUP }).await;
@@ -96,9 +81,6 @@ async fn event_hubs_conforms() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn event_hubs_conforms_when_events_are_let_go_of() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[("conformance", 4)]).await;
     let client = client(&broker.connection_string(), SHORT);
     let hub = Hub { sender: &client, reader: &client, name: "conformance", group: GROUP };
@@ -107,9 +89,6 @@ async fn event_hubs_conforms_when_events_are_let_go_of() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_a_batch_holds_goes_in_several_and_comes_back_whole() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[(HUB, 1)]).await;
     let client = client(&broker.connection_string(), PATIENT);
     let bodies: Vec<String> = (0..70).map(|number| format!("{number:0>60000}")).collect();
@@ -120,9 +99,6 @@ async fn more_than_a_batch_holds_goes_in_several_and_comes_back_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_read_at_the_same_time_as_others_send() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[(HUB, 1)]).await;
     let client = Arc::new(client(&broker.connection_string(), PATIENT));
     client.send_many(HUB, keyed(0..50)).await.unwrap();

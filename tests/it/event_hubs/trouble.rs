@@ -10,9 +10,6 @@ async fn over_one_partition(patience: Patience) -> (Broker, EventHubs) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_acknowledgement_is_made_up_for_over_a_new_connection() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(SHORT).await;
     client.send(HUB, "key", Bytes::from("before")).await.unwrap();
     let connections = broker.connections();
@@ -25,9 +22,6 @@ async fn a_lost_acknowledgement_is_made_up_for_over_a_new_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_never_acknowledges_fails_the_send_and_says_where_to_look() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(Patience { tries: 2, ..SHORT }).await;
     broker.faults().lost_acknowledgements = 1000;
     let error = client.send(HUB, "key", Bytes::from("lost")).await.unwrap_err();
@@ -38,9 +32,6 @@ async fn a_hub_that_never_acknowledges_fails_the_send_and_says_where_to_look() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_is_detached_while_it_sends_is_made_anew() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(SHORT).await;
     client.send(HUB, "key", Bytes::from("before")).await.unwrap();
     broker.faults().detached_producers = 1;
@@ -51,9 +42,6 @@ async fn a_link_that_is_detached_while_it_sends_is_made_anew() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_is_detached_while_it_reads_loses_nothing_and_repeats_nothing() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(SHORT).await;
     client.send_many(HUB, keyed(0..30)).await.unwrap();
     for after in [1, 7, 29] {
@@ -65,9 +53,6 @@ async fn a_link_that_is_detached_while_it_reads_loses_nothing_and_repeats_nothin
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_breaks_is_made_anew() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(SHORT).await;
     client.send_many(HUB, keyed(0..10)).await.unwrap();
     assert_eq!(all_bodies(&client).await.len(), 10);
@@ -79,9 +64,6 @@ async fn a_connection_that_breaks_is_made_anew() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_is_busy_is_asked_again_and_stores_once() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(PATIENT).await;
     broker.faults().busy = 1;
     client.send(HUB, "key", Bytes::from("once")).await.unwrap();
@@ -91,9 +73,6 @@ async fn a_hub_that_is_busy_is_asked_again_and_stores_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_that_is_not_answered_is_asked_over_a_new_connection() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(SHORT).await;
     broker.faults().unanswered_questions = 1;
     assert_eq!(client.properties(HUB).await.unwrap().partitions, ["0"]);
@@ -102,9 +81,6 @@ async fn a_question_that_is_not_answered_is_asked_over_a_new_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_where_events_must_be_is_an_error_and_never_an_empty_answer() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(SHORT).await;
     client.send_many(HUB, keyed(0..3)).await.unwrap();
     broker.faults().silent_consumers = 1;
@@ -116,9 +92,6 @@ async fn silence_where_events_must_be_is_an_error_and_never_an_empty_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_hub_is_waited_for() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(SHORT).await;
     client.send_many(HUB, keyed(0..20)).await.unwrap();
     broker.faults().slowness = Duration::from_millis(20);
@@ -127,9 +100,6 @@ async fn a_slow_hub_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn numbers_of_a_geo_replicated_namespace_are_refused() {
-    if are_skipped() {
-        return;
-    }
     let (broker, client) = over_one_partition(PATIENT).await;
     broker.faults().is_geo_replicated = true;
     client.send(HUB, "key", Bytes::from("x")).await.unwrap();

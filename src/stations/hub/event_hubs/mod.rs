@@ -1,12 +1,13 @@
 //! Azure Event Hubs, or whatever speaks like it, through Azure's own AMQP client.
 //!
-//! Knows that this client may lose an acknowledgement and then wait for ever, keeps the first token it showed to a hub's
+//! Knows that this client may lose an acknowledgement and then wait for ever (so it works on one thread), keeps the first token it showed to a hub's
 //! management for good, and begins a read anew when its link breaks: so every call has a limit, is made again over a new
 //! connection, and passes over what came already. What was sent may therefore be there twice. It knows nothing of
 //! checkpoints: those are the host's.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,7 @@ use azure_messaging_eventhubs::{EventHubsError, ProducerClient};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
+use thiserror::Error;
 
 use super::{HubError, HubEvent, HubProperties, HubReader, HubSender, NewEvent, PartitionBounds, ReadLimit};
 use crate::identity::{IdentityError, TokenSource};
@@ -24,6 +26,7 @@ use crate::identity::{IdentityError, TokenSource};
 mod client;
 mod failure;
 mod location;
+mod own_thread;
 mod partition_key;
 mod read;
 mod send;
@@ -32,6 +35,7 @@ pub use location::{EventHubsLocation, Login, SharedAccess};
 
 use client::{Doorway, Producers, Readers};
 use failure::Failure;
+use own_thread::OwnThread;
 
 /// How long to wait, and how often to try, before a call fails.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,15 @@ impl Default for Patience {
 #[derive(Clone)]
 pub struct EventHubs {
     inner: Arc<Inner>,
+    thread: Arc<OwnThread>,
+}
+
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error("there is no thread for the client of Event Hubs")]
+    Thread(#[from] io::Error),
 }
 
 struct Inner {
@@ -68,7 +81,7 @@ struct Inner {
 
 impl EventHubs {
     /// Connects to nothing yet.
-    pub fn new(location: EventHubsLocation, patience: Patience) -> Result<Self, IdentityError> {
+    pub fn new(location: EventHubsLocation, patience: Patience) -> Result<Self, OpenError> {
         let EventHubsLocation { namespace, address, login } = location;
         let doorway = match login {
             Login::SharedAccess { access, hub } => Doorway::by_shared_access(namespace, address, &access, hub),
@@ -76,7 +89,7 @@ impl EventHubs {
                 Doorway::by_identity(namespace, address, Arc::new(TokenSource::new(principal)?))
             }
         };
-        Ok(EventHubs::behind(doorway, patience))
+        Ok(EventHubs::behind(doorway, patience)?)
     }
 
     /// For a source of tokens that the settings do not know.
@@ -85,11 +98,11 @@ impl EventHubs {
         address: Option<String>,
         tokens: Arc<dyn TokenCredential>,
         patience: Patience,
-    ) -> Self {
+    ) -> io::Result<Self> {
         EventHubs::behind(Doorway::by_identity(namespace, address, tokens), patience)
     }
 
-    fn behind(doorway: Doorway, patience: Patience) -> Self {
+    fn behind(doorway: Doorway, patience: Patience) -> io::Result<Self> {
         let inner = Inner {
             doorway,
             patience,
@@ -98,40 +111,42 @@ impl EventHubs {
             partitions: Mutex::default(),
             next_lane: AtomicUsize::new(0),
         };
-        EventHubs { inner: Arc::new(inner) }
+        Ok(EventHubs { inner: Arc::new(inner), thread: Arc::new(OwnThread::start()?) })
+    }
+
+    /// Work of the client, which is done on its own thread.
+    async fn work<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.thread.run(work(Arc::clone(&self.inner))).await
     }
 }
 
 #[async_trait]
 impl HubSender for EventHubs {
     async fn send(&self, hub: &str, partition_key: &str, body: Bytes) -> Result<(), HubError> {
-        let to = send::To::Key(partition_key.to_owned());
-        self.inner.send_batch(hub, to, vec![body]).await.map(|_| ())
+        let (hub, to) = (hub.to_owned(), send::To::Key(partition_key.to_owned()));
+        self.work(|inner| async move { inner.send_batch(&hub, to, vec![body]).await.map(|_| ()) }).await
     }
 
     async fn send_many(&self, hub: &str, events: Vec<NewEvent>) -> Result<BTreeMap<String, u64>, HubError> {
-        if events.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        self.inner.refuse_what_is_too_large(hub, &events).await?;
-        let partitions = self.inner.properties(hub).await.map_err(|failure| sending(hub, failure))?.partitions;
-        let lanes = self.inner.by_partition(events, &partitions);
-        let sending = lanes.into_iter().map(|(partition, bodies)| async move {
-            let sent = self.inner.send_all(hub, &partition, bodies).await?;
-            Ok::<_, HubError>((partition, sent))
-        });
-        Ok(try_join_all(sending).await?.into_iter().collect())
+        let hub = hub.to_owned();
+        self.work(|inner| async move { inner.send_many(&hub, events).await }).await
     }
 }
 
 #[async_trait]
 impl HubReader for EventHubs {
     async fn properties(&self, hub: &str) -> Result<HubProperties, HubError> {
-        self.inner.properties(hub).await.map_err(|failure| reading(hub, failure))
+        let hub = hub.to_owned();
+        self.work(|inner| async move { inner.properties(&hub).await.map_err(|failure| reading(&hub, failure)) }).await
     }
 
     async fn bounds(&self, hub: &str, partition: &str) -> Result<PartitionBounds, HubError> {
-        self.inner.bounds(hub, partition).await
+        let (hub, partition) = (hub.to_owned(), partition.to_owned());
+        self.work(|inner| async move { inner.bounds(&hub, &partition).await }).await
     }
 
     async fn read(
@@ -142,25 +157,51 @@ impl HubReader for EventHubs {
         from: u64,
         limit: ReadLimit,
     ) -> Result<Vec<HubEvent>, HubError> {
-        let bounds = self.inner.bounds(hub, partition).await?;
+        let (hub, consumer_group, partition) = (hub.to_owned(), consumer_group.to_owned(), partition.to_owned());
+        self.work(|inner| async move { inner.read_from(&hub, &consumer_group, &partition, from, limit).await }).await
+    }
+}
+
+impl Inner {
+    async fn send_many(&self, hub: &str, events: Vec<NewEvent>) -> Result<BTreeMap<String, u64>, HubError> {
+        if events.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.refuse_what_is_too_large(hub, &events).await?;
+        let partitions = self.properties(hub).await.map_err(|failure| sending(hub, failure))?.partitions;
+        let lanes = self.by_partition(events, &partitions);
+        let sending = lanes.into_iter().map(|(partition, bodies)| async move {
+            let sent = self.send_all(hub, &partition, bodies).await?;
+            Ok::<_, HubError>((partition, sent))
+        });
+        Ok(try_join_all(sending).await?.into_iter().collect())
+    }
+
+    async fn read_from(
+        &self,
+        hub: &str,
+        consumer_group: &str,
+        partition: &str,
+        from: u64,
+        limit: ReadLimit,
+    ) -> Result<Vec<HubEvent>, HubError> {
+        let bounds = self.bounds(hub, partition).await?;
         let (Some(last), true) = (bounds.last_enqueued, limit.events > 0) else { return Ok(Vec::new()) };
         let wanted = read::Wanted { partition, from: from.max(bounds.begins), last, limit };
         if wanted.from > last {
             return Ok(Vec::new());
         }
-        let failure = match self.inner.read(hub, consumer_group, &wanted).await {
+        let failure = match self.read(hub, consumer_group, &wanted).await {
             Ok(found) => return Ok(found),
             Err(failure) => failure,
         };
         // What was there a moment ago may have been let go of while we waited for it.
-        match self.inner.bounds(hub, partition).await?.begins > last {
+        match self.bounds(hub, partition).await?.begins > last {
             true => Ok(Vec::new()),
             false => Err(reading(hub, failure)),
         }
     }
-}
 
-impl Inner {
     async fn properties(&self, hub: &str) -> Result<HubProperties, Failure> {
         let name = hub.to_owned();
         let found =
