@@ -18,7 +18,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 
-use super::{HubError, HubEvent, HubProperties, HubReader, HubSender, NewEvent, PartitionBounds, ReadLimit};
+use super::{
+    GroupTrial, HubError, HubEvent, HubProperties, HubReader, HubSender, NewEvent, PartitionBounds, ReadLimit,
+};
 use crate::identity::{IdentityError, TokenSource};
 
 mod client;
@@ -27,6 +29,7 @@ mod location;
 mod partition_key;
 mod read;
 mod send;
+mod trial;
 
 pub use location::{EventHubsLocation, Login, SharedAccess};
 
@@ -122,6 +125,10 @@ impl HubSender for EventHubs {
         });
         Ok(try_join_all(sending).await?.into_iter().collect())
     }
+
+    async fn try_sending(&self, hub: &str) -> Result<(), HubError> {
+        self.inner.try_sending(hub).await
+    }
 }
 
 #[async_trait]
@@ -157,6 +164,10 @@ impl HubReader for EventHubs {
             true => Ok(Vec::new()),
             false => Err(reading(hub, failure)),
         }
+    }
+
+    async fn try_group(&self, hub: &str, consumer_group: &str) -> Result<GroupTrial, HubError> {
+        self.inner.try_group(hub, consumer_group).await
     }
 }
 
