@@ -12,7 +12,7 @@ pub mod retractions;
 mod sqlite;
 mod sqlite_streams;
 mod sqlite_tampering;
-mod sqlserver;
+pub mod sqlserver;
 mod sqlserver_alone;
 mod sqlserver_cuts;
 pub mod stream_migrations;

@@ -1,7 +1,7 @@
 //! What a trial finds of a warehouse: as whom it is reached, whether it is as pipeline.toml asks, and which rights are missing.
 
 use super::shape::TableShape;
-use super::{FeedMeaning, Schema, WarehouseError};
+use super::{Schema, WarehouseError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -18,8 +18,8 @@ pub(super) struct Found {
     pub version: i64,
     pub known_version: i64,
     pub shapes: Vec<TableShape>,
-    /// Those meanings of the schema that are not the latest of their feeds.
-    pub other_meanings: Vec<FeedMeaning>,
+    /// The fingerprint of each feed's latest meaning, in the order of the schema's meanings; `None`: the feed is unknown.
+    pub fingerprints: Vec<Option<String>>,
 }
 
 impl Found {
@@ -44,8 +44,15 @@ impl Found {
                 Some(_) => {}
             }
         }
-        let of_feed = |meaning: &FeedMeaning| format!("feed `{}` means something else there", meaning.feed);
-        to_migrate.extend(self.other_meanings.iter().map(of_feed));
+        for (meaning, latest) in schema.meanings.iter().zip(&self.fingerprints) {
+            match latest {
+                None => to_migrate.push(format!("feed `{}` is unknown", meaning.feed)),
+                Some(latest) if latest != meaning.fingerprint.as_str() => {
+                    to_migrate.push(format!("feed `{}` was declared otherwise", meaning.feed));
+                }
+                Some(_) => {}
+            }
+        }
         Ok(to_migrate)
     }
 }
@@ -56,6 +63,7 @@ mod tests {
 
     use super::*;
     use crate::names::{FeedName, Sha256};
+    use crate::stations::warehouse::FeedMeaning;
 
     fn schema(measures: &[&str]) -> Schema {
         let key = SummaryRole::Key { expression: "day".to_owned(), key_type: KeyType::Date };
@@ -64,12 +72,18 @@ mod tests {
         let counts = measures.iter().map(|name| SummaryColumn { name: (*name).to_owned(), role: measure.clone() });
         let columns = std::iter::once(day).chain(counts).collect();
         let (id, table, feed) = ("1".to_owned(), "flight_days".to_owned(), "flights".to_owned());
-        Schema { meanings: Vec::new(), summaries: vec![SummaryPlan { id, table, feed, columns, filter: None }] }
+        let of_feed = |feed: &str| FeedMeaning {
+            feed: FeedName::new(feed).unwrap(),
+            fingerprint: Sha256::of_fields(&[feed.as_bytes()]),
+        };
+        let meanings = ["events", "flights"].map(of_feed).to_vec();
+        Schema { meanings, summaries: vec![SummaryPlan { id, table, feed, columns, filter: None }] }
     }
 
     fn found(version: i64, schema: &Schema) -> Found {
         let shapes = TableShape::of_all(&schema.summaries).unwrap();
-        Found { version, known_version: 3, shapes, other_meanings: Vec::new() }
+        let fingerprints = schema.meanings.iter().map(|meaning| Some(meaning.fingerprint.as_str().to_owned()));
+        Found { version, known_version: 3, shapes, fingerprints: fingerprints.collect() }
     }
 
     #[test]
@@ -83,12 +97,12 @@ mod tests {
         let one = schema(&["flights"]);
         let other = schema(&["flights", "delayed"]);
         let mut old = found(2, &one);
-        let feed = FeedName::new("flights").unwrap();
-        old.other_meanings = vec![FeedMeaning { feed, fingerprint: Sha256::of_fields(&[b"x"]) }];
+        old.fingerprints = vec![None, Some("another".to_owned())];
         let expected = [
             "its schema has version 2, and this program 3",
             "table `flight_days` has other columns",
-            "feed `flights` means something else there",
+            "feed `events` is unknown",
+            "feed `flights` was declared otherwise",
         ];
         assert_eq!(old.to_migrate(&other).unwrap(), expected);
         let empty = Found { shapes: Vec::new(), ..found(3, &one) };

@@ -19,17 +19,15 @@ pub fn of_no_file(file: &Path) -> Standing {
 
 pub fn standing(connection: &Connection, file: &Path, schema: &Schema) -> Result<Standing, WarehouseError> {
     let version = schema_version(connection)?;
-    let (mut shapes, mut other_meanings) = (Vec::new(), Vec::new());
+    let (mut shapes, mut fingerprints) = (Vec::new(), Vec::new());
     if version > 0 {
         shapes = stored_shapes(connection)?;
         for meaning in &schema.meanings {
             let latest = latest_generation(connection, meaning.feed.as_str())?;
-            if latest.is_none_or(|(_, fingerprint)| fingerprint != meaning.fingerprint.as_str()) {
-                other_meanings.push(meaning.clone());
-            }
+            fingerprints.push(latest.map(|(_, fingerprint)| fingerprint));
         }
     }
-    let found = Found { version, known_version: known_version(), shapes, other_meanings };
+    let found = Found { version, known_version: known_version(), shapes, fingerprints };
     let is_read_only = connection.is_readonly("main").map_err(failed("asking for rights"))?;
     Ok(Standing {
         reached: reached(file),

@@ -31,6 +31,9 @@ pub enum SqlError {
     NotOurs { found: String, expected: &'static str },
 }
 
+/// What the client says of a server without TLS.
+const NO_ENCRYPTION: &str = "does not allow the requested encryption level";
+
 const WAY_THERE: &str = "check `Server` in `Warehouse`, the server's networking page and the firewalls on the way (ports 1433, \
                          and 11000 to 11999 within Azure)";
 
@@ -104,6 +107,7 @@ impl SqlError {
 fn verdict_of_tds(error: &tiberius::error::Error) -> Verdict {
     match error {
         tiberius::error::Error::Server(token) => verdict_of_number(token.code()),
+        tiberius::error::Error::Protocol(told) if told.contains(NO_ENCRYPTION) => Verdict::Never,
         // A connection that broke between two tokens is told as a breach of the protocol.
         tiberius::error::Error::Io { .. } | tiberius::error::Error::Protocol(_) => {
             Verdict::Reconnect { first_pause: FIRST_PAUSE }
@@ -123,6 +127,10 @@ fn words(error: &tiberius::error::Error) -> String {
             "{error}; where the server has a certificate of its own, name its authority: TrustServerCertificateCA=<file> in \
              `Warehouse`"
         ),
+        tiberius::error::Error::Protocol(told) if told.contains(NO_ENCRYPTION) => format!(
+            "{error}: it offers no TLS, without which no password goes to it; Encrypt=False in `Warehouse` is for a server on this \
+             machine alone"
+        ),
         other => other.to_string(),
     }
 }
@@ -135,7 +143,7 @@ fn remedy_of_number(number: u32) -> Option<&'static str> {
              migrate --print` ends"
         }
         916 => "the login has no user in this database: CREATE USER there, as `millrace migrate --print` ends",
-        4060 => "check `Database` in `Warehouse`, and that the login has a user in it (CREATE USER)",
+        911 | 4060 => "check `Database` in `Warehouse`, and that the login has a user in it (CREATE USER)",
         18470 | 18486 => "the login is disabled or locked: have it enabled (ALTER LOGIN)",
         18487 | 18488 => "the password has expired: set a new one, there and in `Warehouse`",
         40532 | 40531 => "check `Server` in `Warehouse`: the user's name may need `@<server>` behind it",
@@ -254,6 +262,8 @@ mod tests {
         assert_eq!(SqlError::Tds(broken.into()).verdict(), reconnect);
         assert_eq!(SqlError::Tds(tiberius::error::Error::Protocol("never got DONE".into())).verdict(), reconnect);
         assert_eq!(SqlError::Tds(tiberius::error::Error::Tls("unknown issuer".to_owned())).verdict(), Verdict::Never);
+        let no_tls = tiberius::error::Error::Protocol(format!("Server {NO_ENCRYPTION}.").into());
+        assert_eq!(SqlError::Tds(no_tls).verdict(), Verdict::Never);
     }
 
     #[test]

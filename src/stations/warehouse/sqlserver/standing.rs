@@ -16,7 +16,7 @@ const SCHEMA: &str = "[millrace]";
 pub async fn standing(session: &mut Session, schema: &Schema) -> Result<Standing, Fault> {
     let reached = who_am_i(session).await?;
     let version = schema_version(session).await?;
-    let (mut shapes, mut other_meanings, mut missing_rights) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut shapes, mut fingerprints, mut missing_rights) = (Vec::new(), Vec::new(), Vec::new());
     if version > 0 {
         missing_rights = rights_missing_on(session, SCHEMA, "SCHEMA").await?;
         // Of what may not be read nothing can be told.
@@ -26,9 +26,7 @@ pub async fn standing(session: &mut Session, schema: &Schema) -> Result<Standing
         shapes = stored_shapes(session).await?;
         for meaning in &schema.meanings {
             let latest = latest_generation(session, meaning.feed.as_str()).await?;
-            if latest.is_none_or(|(_, fingerprint)| fingerprint != meaning.fingerprint.as_str()) {
-                other_meanings.push(meaning.clone());
-            }
+            fingerprints.push(latest.map(|(_, fingerprint)| fingerprint));
         }
         for wanted in TableShape::of_all(&schema.summaries)? {
             if shapes.iter().any(|shape: &TableShape| shape.table == wanted.table) {
@@ -36,7 +34,7 @@ pub async fn standing(session: &mut Session, schema: &Schema) -> Result<Standing
             }
         }
     }
-    let found = Found { version, known_version: known_version(), shapes, other_meanings };
+    let found = Found { version, known_version: known_version(), shapes, fingerprints };
     Ok(Standing { reached, to_migrate: found.to_migrate(schema)?, missing_rights })
 }
 
