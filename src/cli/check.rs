@@ -12,6 +12,7 @@ use super::context::AppArguments;
 use super::{app_folder, wiring};
 use crate::functions::pull::PullSource;
 use crate::operations::connect::{Finding, try_all};
+use crate::operations::met::Met;
 use crate::pipeline::Pipeline;
 use crate::settings::{LOG, PULL_SCHEDULE, Settings};
 use crate::telemetry;
@@ -114,11 +115,20 @@ fn check_agreement(arguments: &CheckArguments, settings: &Settings) -> anyhow::R
 async fn try_ends(settings: &Settings, agreement: Agreement) -> Option<String> {
     let trials = trials::of_all(settings.each_end(), agreement.sources, agreement.pipeline.as_ref());
     let (mut tried, mut failed) = (0, 0);
+    let mut kinds: Vec<&Met> = Vec::new();
     let mut findings = pin!(try_all(trials));
     while let Some(finding) = findings.next().await {
         tried += 1;
         failed += usize::from(finding.fault.is_some());
         println!("{}", line(&finding));
+        for kind in finding.kinds {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+    }
+    for Met { end, run_against, not_met } in kinds {
+        println!("{end}: was run against {run_against}; has not met: {not_met}");
     }
     if failed > 0 {
         return Some(format!("{failed} of {} failed", named(tried, "end")));
@@ -128,7 +138,7 @@ async fn try_ends(settings: &Settings, agreement: Agreement) -> Option<String> {
 }
 
 fn line(finding: &Finding) -> String {
-    let Finding { end, facts, fault } = finding;
+    let Finding { end, facts, fault, .. } = finding;
     let verdict = if fault.is_some() { "FAILED " } else { "reached" };
     let said = facts.iter().chain(fault).map(String::as_str).collect::<Vec<_>>().join("; ");
     format!("{verdict}  {end}: {said}")

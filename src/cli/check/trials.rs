@@ -11,6 +11,7 @@ use crate::operations::connect::sftp::try_source;
 use crate::operations::connect::share::try_share;
 use crate::operations::connect::warehouse::try_warehouse;
 use crate::operations::connect::{Fault, Trial, Whom};
+use crate::operations::met;
 use crate::pipeline::Pipeline;
 use crate::settings::{EVENT_HUB_CONNECTION, EachEnd, LANDING_STORAGE, STAGING_SHARE, WAREHOUSE};
 use crate::stations::containers::{Containers, StorageLocation};
@@ -46,7 +47,10 @@ fn of_source(source: PullSource) -> Option<Trial> {
         Some(name) => format!("sftp source `{name}` of feed `{feed}`"),
         None => format!("sftp source of feed `{feed}`"),
     };
-    Some(Trial::new(end, LIMIT, |seen| async move { try_source(&source, &endpoint, &SshConnector, &seen).await }))
+    Some(Trial::new(end, LIMIT, |seen| async move {
+        seen.note_kind(&met::SFTP);
+        try_source(&source, &endpoint, &SshConnector, &seen).await
+    }))
 }
 
 fn of_storage(location: StorageLocation) -> Trial {
@@ -54,8 +58,8 @@ fn of_storage(location: StorageLocation) -> Trial {
         match &location {
             StorageLocation::Directory(directory) => seen.note(format!("directory `{}`", directory.display())),
             StorageLocation::Azure(account) => {
-                let whom = Whom::of_storage(account)?.named().await?;
-                seen.note(format!("{} by {whom}", account.endpoint));
+                let whom = Whom::of_storage(account)?;
+                whom.note(account.endpoint.as_str(), &met::BLOB_STORAGE, &seen).await?;
             }
         }
         try_containers(&Containers::open(&location).await?, &seen).await
@@ -67,9 +71,9 @@ fn of_share(location: ShareLocation) -> Trial {
         match &location {
             ShareLocation::Directory(directory) => seen.note(format!("directory `{}`", directory.display())),
             ShareLocation::AzureFiles(files) => {
-                let whom = Whom::of_storage(&files.account)?.named().await?;
                 let path = std::iter::once(&files.share).chain(&files.directories).map(String::as_str);
-                seen.note(format!("{}{} by {whom}", files.account.endpoint, path.collect::<Vec<_>>().join("/")));
+                let place = format!("{}{}", files.account.endpoint, path.collect::<Vec<_>>().join("/"));
+                Whom::of_storage(&files.account)?.note(&place, &met::AZURE_FILES, &seen).await?;
             }
         }
         try_share(share::open(&location).await?.as_ref(), &seen).await
@@ -93,7 +97,7 @@ fn of_hubs(location: &HubLocation, pipeline: Option<&Pipeline>) -> Vec<Trial> {
         let (sender, reader, whom, place) = (sender.clone(), reader.clone(), whom.clone(), place.clone());
         Trial::new(end(&hub), LIMIT, |seen| async move {
             match whom {
-                Some(whom) => seen.note(format!("{place} by {}", whom.named().await?)),
+                Some(whom) => whom.note(&place, &met::EVENT_HUBS, &seen).await?,
                 None => seen.note(place),
             }
             try_hub(&hub, sender.as_ref(), reader.as_ref(), &seen).await
@@ -114,8 +118,8 @@ fn of_warehouse(location: WarehouseLocation, schema: Schema) -> Trial {
         let warehouse: Box<dyn Warehouse> = match location {
             WarehouseLocation::Sqlite(file) => Box::new(SqliteWarehouse::new(file)),
             WarehouseLocation::SqlServer(location) => {
-                let whom = Whom::of_sql(&location.login)?.named().await?;
-                seen.note(format!("{}:{} by {whom}", location.host, location.port));
+                let place = format!("{}:{}", location.host, location.port);
+                Whom::of_sql(&location.login)?.note(&place, &met::SQL_SERVER, &seen).await?;
                 Box::new(SqlServerWarehouse::for_a_trial(*location).map_err(Fault::from)?)
             }
         };

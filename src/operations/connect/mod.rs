@@ -21,6 +21,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, Stream, StreamExt};
 use tokio::time::timeout;
 
+use super::met::Met;
 use crate::telemetry::chain;
 
 pub use whom::Whom;
@@ -35,6 +36,7 @@ const AT_A_TIME: usize = 16;
 #[derive(Clone, Default)]
 pub struct Seen {
     facts: Arc<Mutex<Vec<String>>>,
+    kinds: Arc<Mutex<Vec<&'static Met>>>,
 }
 
 impl Seen {
@@ -42,8 +44,17 @@ impl Seen {
         self.facts.lock().expect("nothing panics while it holds facts").push(fact.into());
     }
 
-    pub fn facts(&self) -> Vec<String> {
+    /// An end of a kind that has not met everything yet, which whoever reads the finding is told.
+    pub fn note_kind(&self, kind: &'static Met) {
+        self.kinds.lock().expect("nothing panics while it holds kinds").push(kind);
+    }
+
+    fn facts(&self) -> Vec<String> {
         self.facts.lock().expect("nothing panics while it holds facts").clone()
+    }
+
+    fn kinds(&self) -> Vec<&'static Met> {
+        self.kinds.lock().expect("nothing panics while it holds kinds").clone()
     }
 }
 
@@ -64,6 +75,8 @@ pub struct Finding {
     pub facts: Vec<String>,
     /// `None`: all of it is as it should be.
     pub fault: Option<String>,
+    /// What kinds of ends it was, and what those have not met.
+    pub kinds: Vec<&'static Met>,
 }
 
 impl Trial {
@@ -92,7 +105,7 @@ impl Trial {
                 limit.as_secs()
             )),
         };
-        Finding { end, facts: seen.facts(), fault }
+        Finding { end, facts: seen.facts(), fault, kinds: seen.kinds() }
     }
 }
 

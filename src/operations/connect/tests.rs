@@ -18,8 +18,8 @@ async fn findings_come_in_order_while_all_trials_go_on_at_the_same_time() {
     });
     let findings: Vec<Finding> = try_all(vec![first, second]).collect().await;
     let expected = [
-        Finding { end: "first".into(), facts: vec!["waited for the second".into()], fault: None },
-        Finding { end: "second".into(), facts: Vec::new(), fault: Some("it is away".into()) },
+        Finding { end: "first".into(), facts: vec!["waited for the second".into()], fault: None, kinds: Vec::new() },
+        Finding { end: "second".into(), facts: Vec::new(), fault: Some("it is away".into()), kinds: Vec::new() },
     ];
     assert_eq!(findings, expected);
 }

@@ -1,6 +1,8 @@
 //! As whom one goes to a service of Azure.
 
+use super::Seen;
 use crate::identity::{IdentityError, Scope, TokenSource};
+use crate::operations::met::{self, Met};
 use crate::stations::azure_storage::{StorageAccount, StorageLogin};
 use crate::stations::hub::event_hubs::{EventHubsLocation, Login, SharedAccess};
 use crate::stations::warehouse::sqlserver::location::SqlLogin;
@@ -39,11 +41,19 @@ impl Whom {
         })
     }
 
-    /// Asks for a token where one is needed: what it says of itself is what the portal shows.
-    pub async fn named(&self) -> Result<String, IdentityError> {
+    /// Notes at which place of which kind as whom. Asks for a token where one is needed: what it says of itself is what the
+    /// portal shows.
+    pub async fn note(&self, place: &str, kind: &'static Met, seen: &Seen) -> Result<(), IdentityError> {
+        seen.note_kind(kind);
+        seen.note(format!("{place} by {}", self.named(seen).await?));
+        Ok(())
+    }
+
+    async fn named(&self, seen: &Seen) -> Result<String, IdentityError> {
         match self {
             Whom::Holder(name) => Ok(name.clone()),
             Whom::Identity(tokens, scope) => {
+                seen.note_kind(&met::IDENTITY);
                 let token = tokens.token(*scope).await?;
                 let claims = token.claims().map(|claims| format!(" ({claims})")).unwrap_or_default();
                 Ok(format!("{}{claims}", tokens.principal()))

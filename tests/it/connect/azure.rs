@@ -33,7 +33,7 @@ fn azurite_is_reached_by_key_and_by_signature_and_a_wrong_key_is_refused() {
     let checked = app.check(&[("LandingStorage", &wrong)]);
     let said = checked.failed("LandingStorage");
     assert!(said.contains("container `") && said.contains("403"), "{said}");
-    assert!(said.contains("check the key or signature in the setting"), "{said}");
+    assert!(said.contains("check the key in the setting (keys are rotated)"), "{said}");
     checked.is_silent_about("aGlkZGVu");
 }
 
@@ -55,7 +55,9 @@ fn a_storage_account_that_is_not_there_is_named() {
 fn an_identity_is_named_as_its_token_says_and_a_missing_role_by_its_name() {
     let payload = BASE64_URL_SAFE_NO_PAD.encode(r#"{"appid":"app-of-the-token","oid":"object-of-the-token"}"#);
     let token = format!("head.{payload}.signature");
-    let body = format!(r#"{{"access_token":"{token}","expires_on":"4102444800","token_type":"Bearer"}}"#);
+    let body = format!(
+        r#"{{"access_token":"{token}","expires_on":"4102444800","resource":"https://storage.azure.com","token_type":"Bearer"}}"#
+    );
     let tokens = Proxy::start(0, move |_, _| answer(200, "content-type: application/json\r\n", body.clone()));
     let blobs = Proxy::start(0, |seen, _| match &seen.line {
         line if line.contains("restype=container") && line.starts_with("PUT") => {

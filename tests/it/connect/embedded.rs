@@ -1,6 +1,7 @@
 //! Ends on this machine: all reached, nothing left behind, and one fault stops no other trial.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::{App, files_below};
 
@@ -31,8 +32,9 @@ fn all_ends_are_reached_and_nothing_is_left_behind() {
     assert_eq!(warehouse, "SQLite file `.millrace/warehouse.db`; the tables are as pipeline.toml asks");
     assert_eq!(checked.lines().len(), 5, "{}", checked.stdout);
     assert!(checked.stdout.ends_with("5 ends reached\n"), "{}", checked.stdout);
-    for end in ["storage", "share"] {
-        assert_eq!(files_below(&app.workspace().join(end)), [""; 0], "{end}");
+    for place in ["share", "storage/landing", "storage/curated", "storage/quarantine", "storage/millrace-state"] {
+        assert!(app.workspace().join(place).is_dir(), "{place} is not made");
+        assert_eq!(files_below(&app.workspace().join(place)), Vec::<PathBuf>::new(), "{place}");
     }
     let again = app.check(&[]);
     assert_eq!(again.stdout, checked.stdout, "the order is the same");
