@@ -56,8 +56,14 @@ async fn sqlserver_rights_that_the_app_lacks_are_named() {
         .collect();
     let as_app = as_app.join(";");
     let lacking = check(&app, &as_app);
+    raw.run(&format!("REVOKE DELETE ON SCHEMA::[millrace] FROM [{login}]")).await;
+    let lacking_more = check(&app, &as_app);
+    raw.run(&format!("GRANT DELETE ON SCHEMA::[millrace] TO [{login}]")).await;
     raw.run(&format!("GRANT UPDATE ON [dbo].[order_days] TO [{login}]")).await;
     let granted = check(&app, &as_app);
+    // Not every server drops a user with its rights.
+    raw.run(&format!("REVOKE SELECT, INSERT, UPDATE, DELETE ON [dbo].[order_days] FROM [{login}]")).await;
+    raw.run(&format!("REVOKE SELECT, INSERT, UPDATE, DELETE ON SCHEMA::[millrace] FROM [{login}]")).await;
     raw.run(&format!("DROP USER [{login}]")).await;
     raw.run(&format!("DROP LOGIN [{login}]")).await;
 
@@ -65,6 +71,11 @@ async fn sqlserver_rights_that_the_app_lacks_are_named() {
     assert!(said.contains(&format!("as user `{login}` (login `{login}`)")), "{said}");
     assert!(
         said.contains("this user lacks rights: UPDATE on [dbo].[order_days]; `millrace migrate --print`"),
+        "{said}"
+    );
+    let said = lacking_more.failed("Warehouse");
+    assert!(
+        said.contains("lacks rights: DELETE on 10 tables of schema [millrace], UPDATE on [dbo].[order_days];"),
         "{said}"
     );
     lacking.is_silent_about("Only-4-tests");

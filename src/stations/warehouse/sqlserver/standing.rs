@@ -6,21 +6,20 @@ use super::errors::{Fault, SqlError, failed};
 use super::ledger::{known_version, latest_generation, schema_version, stored_shapes};
 use super::session::Session;
 use super::table_sql::summary_name;
-use super::values::{Fields, text, text_of};
+use super::values::{Fields, text};
 use crate::stations::warehouse::shape::TableShape;
 use crate::stations::warehouse::standing::Found;
 use crate::stations::warehouse::{Schema, Standing};
-
-const SCHEMA: &str = "[millrace]";
+use crate::words::counted;
 
 pub async fn standing(session: &mut Session, schema: &Schema) -> Result<Standing, Fault> {
     let reached = who_am_i(session).await?;
     let version = schema_version(session).await?;
     let (mut shapes, mut fingerprints, mut missing_rights) = (Vec::new(), Vec::new(), Vec::new());
     if version > 0 {
-        missing_rights = rights_missing_on(session, SCHEMA, "SCHEMA").await?;
+        missing_rights = rights_missing_on_ledger(session).await?;
         // Of what may not be read nothing can be told.
-        if !missing_rights.is_empty() {
+        if missing_rights.iter().any(|right| right.starts_with("SELECT")) {
             return Ok(Standing { reached, to_migrate: Vec::new(), missing_rights });
         }
         shapes = stored_shapes(session).await?;
@@ -30,7 +29,7 @@ pub async fn standing(session: &mut Session, schema: &Schema) -> Result<Standing
         }
         for wanted in TableShape::of_all(&schema.summaries)? {
             if shapes.iter().any(|shape: &TableShape| shape.table == wanted.table) {
-                missing_rights.extend(rights_missing_on(session, &summary_name(&wanted.table), "OBJECT").await?);
+                missing_rights.extend(rights_missing_on(session, &summary_name(&wanted.table)).await?);
             }
         }
     }
@@ -56,10 +55,20 @@ fn in_words(row: &Row) -> Result<String, SqlError> {
     Ok(format!("database `{database}` as user `{user}` (login `{login}`), {version}"))
 }
 
-async fn rights_missing_on(session: &mut Session, securable: &str, class: &str) -> Result<Vec<String>, Fault> {
+async fn rights_missing_on_ledger(session: &mut Session) -> Result<Vec<String>, Fault> {
     let operation = "asking for rights";
-    let asked = vec![text_of(securable.to_owned()), text(class)];
-    let rows = session.rows(include_str!("sql/missing_rights.sql"), asked, operation).await?;
-    let missing = rows.iter().map(|row: &Row| Ok(format!("{} on {securable}", Fields::of(row).text()?)));
+    let rows = session.rows(include_str!("sql/missing_rights_on_ledger.sql"), Vec::new(), operation).await?;
+    let missing = rows.iter().map(|row: &Row| {
+        let mut fields = Fields::of(row);
+        let (permission, tables) = (fields.text()?, fields.count()?);
+        Ok(format!("{permission} on {} of schema [millrace]", counted(tables, "table", "tables")))
+    });
+    missing.collect::<Result<_, SqlError>>().map_err(failed(operation))
+}
+
+async fn rights_missing_on(session: &mut Session, table: &str) -> Result<Vec<String>, Fault> {
+    let operation = "asking for rights";
+    let rows = session.rows(include_str!("sql/missing_rights.sql"), vec![text(table)], operation).await?;
+    let missing = rows.iter().map(|row: &Row| Ok(format!("{} on {table}", Fields::of(row).text()?)));
     missing.collect::<Result<_, SqlError>>().map_err(failed(operation))
 }
