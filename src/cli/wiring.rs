@@ -50,11 +50,11 @@ impl Stations {
     }
 }
 
+/// Both sides of one namespace.
+pub type Hubs = (Arc<dyn HubSender>, Arc<dyn HubReader>);
+
 /// Connects to nothing yet.
-pub fn hub(
-    location: HubLocation,
-    patience: Patience,
-) -> Result<(Arc<dyn HubSender>, Arc<dyn HubReader>), IdentityError> {
+pub fn hub(location: HubLocation, patience: Patience) -> Result<Hubs, IdentityError> {
     Ok(match location {
         HubLocation::Journal(directory) => {
             let hub = JournalHub::new(directory, clock());
