@@ -3,6 +3,8 @@
 //! Settings say as whom ([`Principal`]); a station says for what ([`Scope`]). One request for a token of a scope is on its
 //! way at a time, and while an old token still serves, nobody waits for a new one.
 
+mod claims;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -82,6 +84,15 @@ struct LastRequest {
 pub struct Token {
     pub text: Secret,
     pub ends: DateTime<Utc>,
+}
+
+pub use claims::Claims;
+
+impl Token {
+    /// Whom it stands for, as far as it says so; nothing is verified.
+    pub fn claims(&self) -> Option<Claims> {
+        Claims::of(self.text.reveal())
+    }
 }
 
 #[derive(Debug, Error)]

@@ -56,7 +56,7 @@ enum Command {
     Init(init::InitArguments),
     /// Print a feed for a sample file
     Infer(infer::InferArguments),
-    /// Check pipeline.toml, the settings and the function.json files against each other
+    /// Check pipeline.toml, the settings and the function.json files against each other, and try every end
     Check(check::CheckArguments),
     /// Say what a pull would move, and why it would leave each other file
     Plan(plan::PlanArguments),
@@ -117,7 +117,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Init(arguments) => init::run(&arguments),
         Command::Infer(arguments) => infer::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments).await,
         Command::Plan(arguments) => plan::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,

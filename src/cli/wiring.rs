@@ -6,11 +6,12 @@ use anyhow::Context;
 
 use crate::clock::Clock;
 use crate::functions::pull::{PullSource, PullStations};
+
 use crate::pipeline::{Feed, Login, Pipeline, SecretReference, SftpSource};
 use crate::secret::Secret;
 use crate::settings::{EMBEDDED_SFTP, EVENT_HUB_CONNECTION, EmbeddedSftp, Settings, SettingsError};
 use crate::stations::containers::Containers;
-use crate::stations::hub::event_hubs::{EventHubs, Patience};
+use crate::stations::hub::event_hubs::{EventHubs, OpenError, Patience};
 use crate::stations::hub::journal::JournalHub;
 use crate::stations::hub::{HubLocation, HubReader, HubSender};
 use crate::stations::sftp::{Credential, EndpointLogin, SftpEndpoint, SshConnector};
@@ -35,7 +36,7 @@ impl Stations {
         let ends = settings.ends()?;
         let containers = Containers::open(&ends.storage).await?;
         let share = share::open(&ends.share).await?;
-        let (hub, hub_reader) = hub(ends.hub)?;
+        let (hub, hub_reader) = hub(ends.hub, Patience::default()).context(EVENT_HUB_CONNECTION)?;
         Ok(Stations { containers, share, hub, hub_reader, warehouse: warehouse(ends.warehouse)? })
     }
 
@@ -49,14 +50,18 @@ impl Stations {
     }
 }
 
-fn hub(location: HubLocation) -> anyhow::Result<(Arc<dyn HubSender>, Arc<dyn HubReader>)> {
+/// Both sides of one namespace.
+pub type Hubs = (Arc<dyn HubSender>, Arc<dyn HubReader>);
+
+/// Connects to nothing yet.
+pub fn hub(location: HubLocation, patience: Patience) -> Result<Hubs, OpenError> {
     Ok(match location {
         HubLocation::Journal(directory) => {
             let hub = JournalHub::new(directory, clock());
             (Arc::new(hub.clone()), Arc::new(hub))
         }
         HubLocation::EventHubs(location) => {
-            let hubs = EventHubs::new(location, Patience::default()).context(EVENT_HUB_CONNECTION)?;
+            let hubs = EventHubs::new(location, patience)?;
             (Arc::new(hubs.clone()), Arc::new(hubs))
         }
     })

@@ -2,7 +2,7 @@
 //! OPERATIONS.md holds the whole list: a test keeps it there word by word.
 
 /// One end, in one of its forms.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Met {
     pub end: &'static str,
     pub run_against: &'static str,

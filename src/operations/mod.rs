@@ -1,8 +1,9 @@
 //! What people do by hand with files that have landed: take their counts back, erase them, let them count again, hold the
-//! tables against their parts, ask where a file is, and land events that were bad. Each takes its stations as arguments, as the
-//! functions do, and says what it did in types; words for a terminal are the command line's.
+//! tables against their parts, ask where a file is, land events that were bad, and try the ends. Each takes its stations as
+//! arguments, as the functions do, and says what it did in types; words for a terminal are the command line's.
 
 pub mod blob_glob;
+pub mod connect;
 pub mod erasure;
 pub mod landing_check;
 pub mod met;

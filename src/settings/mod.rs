@@ -78,6 +78,27 @@ pub struct Ends {
     pub warehouse: WarehouseLocation,
 }
 
+/// Where each of the four ends is, or what is wrong with its setting.
+#[derive(Debug)]
+pub struct EachEnd {
+    pub storage: Result<StorageLocation, SettingsError>,
+    pub share: Result<ShareLocation, SettingsError>,
+    pub hub: Result<HubLocation, SettingsError>,
+    pub warehouse: Result<WarehouseLocation, SettingsError>,
+}
+
+impl EachEnd {
+    pub fn faults(&self) -> impl Iterator<Item = &SettingsError> {
+        let faults = [
+            self.storage.as_ref().err(),
+            self.share.as_ref().err(),
+            self.hub.as_ref().err(),
+            self.warehouse.as_ref().err(),
+        ];
+        faults.into_iter().flatten()
+    }
+}
+
 /// The server that `millrace dev` runs in place of the partners'.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EmbeddedSftp {
@@ -158,7 +179,13 @@ impl Settings {
 
     /// The four ends.
     pub fn ends(&self) -> Result<Ends, SettingsError> {
-        Ok(Ends { storage: self.storage()?, share: self.share()?, hub: self.hub()?, warehouse: self.warehouse()? })
+        let EachEnd { storage, share, hub, warehouse } = self.each_end();
+        Ok(Ends { storage: storage?, share: share?, hub: hub?, warehouse: warehouse? })
+    }
+
+    /// The four ends, each with its own fault.
+    pub fn each_end(&self) -> EachEnd {
+        EachEnd { storage: self.storage(), share: self.share(), hub: self.hub(), warehouse: self.warehouse() }
     }
 
     /// The embedded server in place of all sftp sources, under `millrace dev`.

@@ -7,6 +7,7 @@ mod azure_files;
 mod azurite;
 mod broker;
 mod build;
+mod connect;
 mod containers_conformance;
 mod dev;
 mod event_hubs;

@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 
 use self::tls::{as_servers_wrap_tls, certificates, read_packet};
 
+mod standing;
 mod tls;
 
 /// Part of the statement that every call begins with, and of no other. The servers look for upper-case letters.

@@ -296,4 +296,8 @@ impl HubSender for RememberingHub {
         }
         Ok(BTreeMap::from([("0".to_owned(), count)]))
     }
+
+    async fn try_sending(&self, _: &str) -> Result<(), HubError> {
+        Ok(())
+    }
 }

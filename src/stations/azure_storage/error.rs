@@ -3,7 +3,7 @@
 use object_store::client::HttpError;
 use thiserror::Error;
 
-use super::{Answer, StorageAccount};
+use super::{Answer, StorageAccount, StorageLogin};
 use crate::identity::IdentityError;
 
 #[derive(Debug, Error)]
@@ -12,8 +12,8 @@ pub enum StorageError {
     Token(#[from] IdentityError),
 
     /// The service refused, or was in trouble until patience ended.
-    #[error("{host} answered {status} {code} to {login}{message}; {}", remedy(*status, code))]
-    Refused { host: String, login: String, status: u16, code: String, message: String },
+    #[error("{host} answered {status} {code} to {login}{message}; {remedy}")]
+    Refused { host: String, login: String, status: u16, code: String, message: String, remedy: &'static str },
 
     #[error("{host} cannot be reached; check the address in `{setting}` and the way there")]
     Unreachable { host: String, setting: String, source: HttpError },
@@ -27,20 +27,25 @@ pub enum StorageError {
 
 impl StorageError {
     pub(super) fn refused(account: &StorageAccount, answer: &Answer) -> Self {
-        let message = answer.message();
+        let (message, code) = (answer.message(), answer.code().unwrap_or("without a code"));
         StorageError::Refused {
             host: account.host(),
             login: account.login.to_string(),
             status: answer.status,
-            code: answer.code().unwrap_or("without a code").to_owned(),
+            code: code.to_owned(),
             message: if message.is_empty() { message } else { format!(" ({message})") },
+            remedy: remedy(answer.status, code, &account.login),
         }
     }
 }
 
 /// What a person can do. Codes: <https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes>.
-fn remedy(status: u16, code: &str) -> &'static str {
+fn remedy(status: u16, code: &str, login: &StorageLogin) -> &'static str {
     match (status, code) {
+        // Who has the right key may do everything, and Azurite answers so to a wrong one.
+        (_, "AuthorizationFailure") if matches!(login, StorageLogin::AccountKey(_)) => {
+            "check the key in the setting (keys are rotated), or the account's firewall keeps this machine out"
+        }
         (_, "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions") => {
             "give it the role Storage Blob Data Contributor on the account (Storage Blob Data Owner for the blob trigger), or \
              a signature with the rights racwdl; a new role takes some minutes"

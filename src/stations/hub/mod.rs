@@ -38,6 +38,9 @@ pub trait HubSender: Send + Sync {
     /// spread over all. Returns how many each partition took. If one is too large, none is sent; after another error some
     /// may have been.
     async fn send_many(&self, hub: &str, events: Vec<NewEvent>) -> Result<BTreeMap<String, u64>, HubError>;
+
+    /// Goes as far as one can without sending, so that a person learns whether this login may send.
+    async fn try_sending(&self, hub: &str) -> Result<(), HubError>;
 }
 
 /// An event to send.
@@ -107,6 +110,21 @@ pub trait HubReader: Send + Sync {
         from: u64,
         limit: ReadLimit,
     ) -> Result<Vec<HubEvent>, HubError>;
+
+    /// Reads one event through a consumer group, if there is any, so that a person learns whether the group is there and
+    /// this login may read. Whoever reads there is not disturbed.
+    async fn try_group(&self, hub: &str, consumer_group: &str) -> Result<GroupTrial, HubError>;
+}
+
+/// What became of a second reader in a consumer group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupTrial {
+    /// It was given an event.
+    Read,
+    /// It was let in, as far as can be told: the hub has no event, and a reader hears of nothing else.
+    NothingToRead,
+    /// Somebody reads with an owner level, who comes first: the group is there.
+    Occupied,
 }
 
 #[derive(Debug, Error)]

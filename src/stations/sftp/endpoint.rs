@@ -45,8 +45,16 @@ impl SftpEndpoint {
 }
 
 impl EndpointLogin {
+    /// By what it is: a password or a private key.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            EndpointLogin::Password(_) => "password",
+            EndpointLogin::PrivateKey { .. } => "private key",
+        }
+    }
+
     /// The settings to look at when a login fails.
-    pub(super) fn settings(&self) -> String {
+    pub fn settings(&self) -> String {
         match self {
             EndpointLogin::Password(password) => format!("`{}`", password.setting),
             EndpointLogin::PrivateKey { key, passphrase: None } => format!("`{}`", key.setting),

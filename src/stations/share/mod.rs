@@ -58,6 +58,11 @@ impl StagedName {
         StagedName(Sha256::of_fields(&fields))
     }
 
+    /// Of a few bytes that a trial stages, and of nothing that is ever pulled.
+    pub fn of_trial(id: &str) -> Self {
+        StagedName(Sha256::of_fields(&[b"a trial", id.as_bytes()]))
+    }
+
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }

@@ -7,6 +7,7 @@
 //! - [`stream`]: the same for streams, which accumulate.
 //! - [`location`]: where it is.
 //! - [`schema`], [`shape`]: what `migrate` is given, and the tables that follow from it.
+//! - [`standing`]: what a trial finds of a warehouse.
 //! - [`row_check`]: what a row must be to be taken.
 //! - [`template`]: text of SQL with names in it.
 //! - [`sqlite`]: the embedded warehouse.
@@ -27,6 +28,7 @@ pub mod schema;
 pub mod shape;
 pub mod sqlite;
 pub mod sqlserver;
+pub mod standing;
 pub mod stream;
 mod template;
 pub mod verification;
@@ -35,6 +37,7 @@ pub use error::{Source, WarehouseError};
 pub use ledger::{FileLoad, FileUnit, Outcome, SummaryPart, UnitRecord};
 pub use retraction::{Contribution, Displaced, HistoryEntry, LedgerEvent, RetractionOrder, RetractionOutcome};
 pub use schema::{FeedMeaning, MigrationReport, Schema, SummaryRows};
+pub use standing::Standing;
 pub use stream::{
     QuarantinedEvents, RecordedGap, StreamGap, StreamLoad, StreamOutcome, StreamRecord, StreamUnit, SummarySince,
 };
@@ -47,8 +50,8 @@ pub trait LandedVersion: Send + Sync {
     async fn current(&self, blob: &BlobName) -> Result<Option<ETag>, Source>;
 }
 
-/// Until `migrate` has run, every call but `migrate` and `schema_sql` answers `NotMigrated`; on a database that a newer
-/// program has migrated, `NewerSchema`.
+/// Until `migrate` has run, every call but `migrate`, `schema_sql` and `standing` answers `NotMigrated`; on a database that a
+/// newer program has migrated, `NewerSchema`.
 #[async_trait]
 pub trait Warehouse: Send + Sync {
     /// Creates or upgrades the schema; safe to run again.
@@ -131,6 +134,9 @@ pub trait Warehouse: Send + Sync {
     /// `NotMigrated` where a table of the schema is missing or has other columns; `Data`, where a repair meets a sum that
     /// does not fit.
     async fn verify(&self, schema: &Schema, remedy: Remedy, limit: usize) -> Result<Vec<TableCheck>, WarehouseError>;
+
+    /// As whom the warehouse is reached, and what it lacks for this schema. Changes nothing; a database that sleeps wakes.
+    async fn standing(&self, schema: &Schema) -> Result<Standing, WarehouseError>;
 
     /// A whole summary table, for people and tests.
     async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError>;

@@ -21,6 +21,8 @@ pub struct Faults {
     pub refuses_tokens: bool,
     /// Offsets as a geo-replicated namespace has them.
     pub is_geo_replicated: bool,
+    /// No hub has this consumer group; any other is there.
+    pub missing_group: Option<String>,
     /// Requests for properties that are never answered.
     pub unanswered_questions: usize,
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use fe2o3_amqp::types::primitives::{OrderedMap, SimpleValue};
+use futures::FutureExt;
 use tokio::sync::Notify;
 
 use super::now;
@@ -62,6 +63,12 @@ pub struct Reader {
 pub enum Refusal {
     Stolen(String),
     TooMany,
+}
+
+impl Reader {
+    pub fn was_turned_out(&self) -> bool {
+        self.evicted.notified().now_or_never().is_some()
+    }
 }
 
 impl Hubs {

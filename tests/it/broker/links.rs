@@ -216,6 +216,9 @@ impl Consumer {
         if !login.opens(hub) {
             return Err(unauthorized());
         }
+        if shared.faults.lock().unwrap().missing_group.as_deref() == Some(group) {
+            return Err(not_found());
+        }
         let mut hubs = shared.hubs.lock().unwrap();
         let created_at = hubs.hub(hub).map(|hub| hub.created_at).ok_or_else(not_found)?;
         let found = hubs.partition_mut(hub, partition).ok_or_else(not_found)?;

@@ -25,7 +25,7 @@ mod links;
 mod nodes;
 
 pub use faults::Faults;
-use hubs::Hubs;
+use hubs::{Content, Hubs, Reader};
 
 /// The only key that opens the broker.
 pub const KEY_NAME: &str = "RootManageSharedAccessKey";
@@ -117,6 +117,19 @@ impl Broker {
     pub fn given(&self, hub: &str, partition: &str) -> u64 {
         let hubs = self.shared.hubs.lock().unwrap();
         hubs.partition(hub, partition).unwrap().next
+    }
+
+    pub fn put(&self, hub: &str, partition: &str, body: &str) {
+        let content = Content { body: body.as_bytes().to_vec(), ..Content::default() };
+        self.shared.hubs.lock().unwrap().partition_mut(hub, partition).unwrap().append(content);
+        self.shared.changed();
+    }
+
+    /// Somebody who reads as the Functions host does: with an owner level.
+    pub fn let_host_in(&self, hub: &str, group: &str, partition: &str) -> Reader {
+        let mut hubs = self.shared.hubs.lock().unwrap();
+        let let_in = hubs.partition_mut(hub, partition).unwrap().let_in(group, Some(0));
+        let_in.unwrap_or_else(|_| panic!("somebody with a higher level reads {group}"))
     }
 
     /// Everybody's connection breaks.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use millrace::functions::stream::{StreamReport, stream};
 use millrace::records::streams;
-use millrace::stations::hub::{HubError, HubEvent, HubProperties, HubReader, PartitionBounds, ReadLimit};
+use millrace::stations::hub::{GroupTrial, HubError, HubEvent, HubProperties, HubReader, PartitionBounds, ReadLimit};
 use millrace::stations::warehouse::Warehouse;
 use millrace::stations::warehouse::sqlite::SqliteWarehouse;
 
@@ -202,6 +202,10 @@ impl HubReader for Unreadable<'_> {
 
     async fn read(&self, hub: &str, _: &str, _: &str, _: u64, _: ReadLimit) -> Result<Vec<HubEvent>, HubError> {
         Err(HubError::Read { hub: hub.to_owned(), source: "the repair group has a reader already".into() })
+    }
+
+    async fn try_group(&self, _: &str, _: &str) -> Result<GroupTrial, HubError> {
+        Ok(GroupTrial::Occupied)
     }
 }
 

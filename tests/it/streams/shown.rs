@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use millrace::functions::status::{StatusReport, StatusStations, StreamStatus, status};
-use millrace::stations::hub::{HubError, HubEvent, HubProperties, HubReader, PartitionBounds, ReadLimit};
+use millrace::stations::hub::{GroupTrial, HubError, HubEvent, HubProperties, HubReader, PartitionBounds, ReadLimit};
 use millrace::stations::share::DirectoryShare;
 
 use super::{HUB, Stage, event};
@@ -85,6 +85,10 @@ impl HubReader for Away {
     }
 
     async fn read(&self, hub: &str, _: &str, _: &str, _: u64, _: ReadLimit) -> Result<Vec<HubEvent>, HubError> {
+        Err(HubError::Read { hub: hub.to_owned(), source: "the connection was refused".into() })
+    }
+
+    async fn try_group(&self, hub: &str, _: &str) -> Result<GroupTrial, HubError> {
         Err(HubError::Read { hub: hub.to_owned(), source: "the connection was refused".into() })
     }
 }

@@ -10,8 +10,9 @@ use crate::names::{BlobName, FeedName};
 use crate::stations::warehouse::sqlite::SqliteWarehouse;
 use crate::stations::warehouse::{
     Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome,
-    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, StreamLoad, StreamOutcome,
-    StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse, WarehouseError,
+    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, Standing, StreamLoad,
+    StreamOutcome, StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse,
+    WarehouseError,
 };
 
 /// Counts how often the database is opened.
@@ -114,6 +115,10 @@ impl Warehouse for CountingWarehouse {
 
     async fn verify(&self, schema: &Schema, remedy: Remedy, limit: usize) -> Result<Vec<TableCheck>, WarehouseError> {
         self.counted().verify(schema, remedy, limit).await
+    }
+
+    async fn standing(&self, schema: &Schema) -> Result<Standing, WarehouseError> {
+        self.counted().standing(schema).await
     }
 
     async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {

@@ -30,6 +30,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether another reader has the consumer group for itself.
+    pub fn is_occupied(&self) -> bool {
+        matches!(self, Failure::Client(error) if cause(error) == Cause::Taken)
+    }
+
     /// Whether another connection might do better at once.
     pub fn may_pass(&self) -> bool {
         match self {

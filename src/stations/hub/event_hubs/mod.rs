@@ -20,7 +20,9 @@ use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use thiserror::Error;
 
-use super::{HubError, HubEvent, HubProperties, HubReader, HubSender, NewEvent, PartitionBounds, ReadLimit};
+use super::{
+    GroupTrial, HubError, HubEvent, HubProperties, HubReader, HubSender, NewEvent, PartitionBounds, ReadLimit,
+};
 use crate::identity::{IdentityError, TokenSource};
 
 mod client;
@@ -30,6 +32,7 @@ mod own_thread;
 mod partition_key;
 mod read;
 mod send;
+mod trial;
 
 pub use location::{EventHubsLocation, Login, SharedAccess};
 
@@ -135,6 +138,11 @@ impl HubSender for EventHubs {
         let hub = hub.to_owned();
         self.work(|inner| async move { inner.send_many(&hub, events).await }).await
     }
+
+    async fn try_sending(&self, hub: &str) -> Result<(), HubError> {
+        let hub = hub.to_owned();
+        self.work(|inner| async move { inner.try_sending(&hub).await }).await
+    }
 }
 
 #[async_trait]
@@ -159,6 +167,11 @@ impl HubReader for EventHubs {
     ) -> Result<Vec<HubEvent>, HubError> {
         let (hub, consumer_group, partition) = (hub.to_owned(), consumer_group.to_owned(), partition.to_owned());
         self.work(|inner| async move { inner.read_from(&hub, &consumer_group, &partition, from, limit).await }).await
+    }
+
+    async fn try_group(&self, hub: &str, consumer_group: &str) -> Result<GroupTrial, HubError> {
+        let (hub, consumer_group) = (hub.to_owned(), consumer_group.to_owned());
+        self.work(|inner| async move { inner.try_group(&hub, &consumer_group).await }).await
     }
 }
 

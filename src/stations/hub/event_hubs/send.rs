@@ -88,6 +88,11 @@ impl Inner {
         }
     }
 
+    /// Opens a link to send over, which a hub refuses to who may not.
+    pub async fn try_sending(&self, hub: &str) -> Result<(), HubError> {
+        self.limit(hub).await.map(|_| ()).map_err(|failure| sending(hub, failure))
+    }
+
     /// Bytes of a batch that the hub takes. The client says it only to one who asks for too much.
     async fn limit(&self, hub: &str) -> Result<usize, Failure> {
         let ask = |_, producer: Arc<ProducerClient>| async move {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{BODY_LIMIT_BYTES, JournalError, JournalHub, NAMESPACE, blocking};
 use crate::stations::hub::{
-    HubError, HubEvent, HubProperties, HubReader, HubSender, NewEvent, PartitionBounds, ReadLimit,
+    GroupTrial, HubError, HubEvent, HubProperties, HubReader, HubSender, NewEvent, PartitionBounds, ReadLimit,
 };
 
 #[async_trait]
@@ -27,6 +27,11 @@ impl HubSender for JournalHub {
         let sent = blocking(move || this.append(&name, events)).await;
         let sent = sent.map_err(|source| HubError::Send { hub: hub.to_owned(), source: Box::new(source) })?;
         Ok(sent.into_iter().map(|(partition, count)| (partition.to_string(), count)).collect())
+    }
+
+    /// Whoever opens a journal has opened its files for writing.
+    async fn try_sending(&self, hub: &str) -> Result<(), HubError> {
+        self.properties(hub).await.map(|_| ())
     }
 }
 
@@ -70,6 +75,17 @@ impl HubReader for JournalHub {
             body: event.body,
         });
         Ok(as_read.collect())
+    }
+
+    async fn try_group(&self, hub: &str, consumer_group: &str) -> Result<GroupTrial, HubError> {
+        for partition in self.properties(hub).await?.partitions {
+            let begins = self.bounds(hub, &partition).await?.begins;
+            let limit = ReadLimit { events: 1, bytes: 0 };
+            if !HubReader::read(self, hub, consumer_group, &partition, begins, limit).await?.is_empty() {
+                return Ok(GroupTrial::Read);
+            }
+        }
+        Ok(GroupTrial::NothingToRead)
     }
 }
 

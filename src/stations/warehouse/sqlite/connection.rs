@@ -36,6 +36,8 @@ pub enum Access {
     Create,
     /// Answer that the feed's schema is missing, and leave the disk as it is.
     Existing { feed: FeedName },
+    /// Somebody has just seen it.
+    There,
 }
 
 /// The one connection, for the time of one call.
@@ -49,6 +51,10 @@ pub struct Lease {
 impl Connections {
     pub fn new(path: PathBuf) -> Self {
         Connections { path, idle: Arc::default() }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Waits for the connection; touches no file.
@@ -110,7 +116,7 @@ fn open_file(path: &Path, access: &Access) -> Result<Connection, WarehouseError>
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     match access {
         Access::Existing { feed } if !path.exists() => return Err(WarehouseError::NotMigrated { feed: feed.clone() }),
-        Access::Existing { .. } => {}
+        Access::Existing { .. } | Access::There => {}
         Access::Create => {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(|error| WarehouseError::Database {

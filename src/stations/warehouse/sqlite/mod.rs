@@ -16,8 +16,9 @@ use self::table_sql::TableSql;
 use super::shape::TableShape;
 use super::{
     Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome,
-    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, StreamLoad, StreamOutcome,
-    StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse, WarehouseError,
+    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, Standing, StreamLoad,
+    StreamOutcome, StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse,
+    WarehouseError,
 };
 use crate::names::{BlobName, FeedName};
 
@@ -30,6 +31,7 @@ mod ledger;
 mod migrate;
 mod replace;
 mod retract;
+mod standing;
 mod stream_ledger;
 mod table_sql;
 mod values;
@@ -174,6 +176,16 @@ impl Warehouse for SqliteWarehouse {
         let asked = schema.clone();
         let work = move |connection: &Connection| verify::verify(connection, &asked, remedy, limit);
         self.on_schema(first.feed.clone(), "recounting", work).await
+    }
+
+    async fn standing(&self, schema: &Schema) -> Result<Standing, WarehouseError> {
+        let file = self.connections.path().to_owned();
+        if !file.exists() {
+            return Ok(standing::of_no_file(&file));
+        }
+        let schema = schema.clone();
+        let work = move |connection: &mut Connection| standing::standing(connection, &file, &schema);
+        self.connections.run(Access::There, "looking at the database", work).await
     }
 
     async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {

@@ -11,9 +11,9 @@ use crate::stations::warehouse::{Source, WarehouseError};
 /// Something that a connection answered, or that there is none.
 #[derive(Debug, Error)]
 pub enum SqlError {
-    #[error("connecting to {host}:{port} failed")]
+    #[error("connecting to {host}:{port} failed; {WAY_THERE}")]
     Connect { host: String, port: u16, source: io::Error },
-    #[error("{host}:{port} did not answer within {} seconds", limit.as_secs())]
+    #[error("{host}:{port} did not answer within {} seconds; {WAY_THERE}", limit.as_secs())]
     ConnectLate { host: String, port: u16, limit: Duration },
     #[error("{host}:{port} sent us on to another server {times} times")]
     Redirects { host: String, port: u16, times: usize },
@@ -31,6 +31,12 @@ pub enum SqlError {
     NotOurs { found: String, expected: &'static str },
 }
 
+/// What the client says of a server without TLS.
+const NO_ENCRYPTION: &str = "does not allow the requested encryption level";
+
+const WAY_THERE: &str = "check `Server` in `Warehouse`, the server's networking page and the firewalls on the way (ports 1433, \
+                         and 11000 to 11999 within Azure)";
+
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -38,6 +44,8 @@ pub enum Verdict {
     Reconnect {
         first_pause: Duration,
     },
+    /// The same for a server that was not reached.
+    ReachAgain,
     /// Begin the transaction again.
     RetryTransaction,
     /// A row was there already: the ledger says whose it is.
@@ -75,9 +83,7 @@ pub fn verdict_of_number(number: u32) -> Verdict {
 impl SqlError {
     pub fn verdict(&self) -> Verdict {
         match self {
-            SqlError::Connect { .. } | SqlError::ConnectLate { .. } | SqlError::Token { .. } => {
-                Verdict::Reconnect { first_pause: FIRST_PAUSE }
-            }
+            SqlError::Connect { .. } | SqlError::ConnectLate { .. } | SqlError::Token { .. } => Verdict::ReachAgain,
             SqlError::Tds(error) => verdict_of_tds(error),
             // Waited for too long, cancelled, or chosen as the victim of a deadlock.
             SqlError::Lock { code: -3..=-1, .. } => Verdict::RetryTransaction,
@@ -101,6 +107,7 @@ impl SqlError {
 fn verdict_of_tds(error: &tiberius::error::Error) -> Verdict {
     match error {
         tiberius::error::Error::Server(token) => verdict_of_number(token.code()),
+        tiberius::error::Error::Protocol(told) if told.contains(NO_ENCRYPTION) => Verdict::Never,
         // A connection that broke between two tokens is told as a breach of the protocol.
         tiberius::error::Error::Io { .. } | tiberius::error::Error::Protocol(_) => {
             Verdict::Reconnect { first_pause: FIRST_PAUSE }
@@ -112,9 +119,43 @@ fn verdict_of_tds(error: &tiberius::error::Error) -> Verdict {
 /// The server's own words and its number, or what the client says.
 fn words(error: &tiberius::error::Error) -> String {
     match error {
-        tiberius::error::Error::Server(token) => format!("{} (error {})", token.message(), token.code()),
+        tiberius::error::Error::Server(token) => {
+            let remedy = remedy_of_number(token.code()).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            format!("{} (error {}){remedy}", token.message(), token.code())
+        }
+        tiberius::error::Error::Tls(_) => format!(
+            "{error}; where the server has a certificate of its own, name its authority: TrustServerCertificateCA=<file> in \
+             `Warehouse`"
+        ),
+        tiberius::error::Error::Protocol(told) if told.contains(NO_ENCRYPTION) => format!(
+            "{error}: it offers no TLS, without which no password goes to it; Encrypt=False in `Warehouse` is for a server on this \
+             machine alone"
+        ),
         other => other.to_string(),
     }
+}
+
+/// What a person can do about what the server answered.
+fn remedy_of_number(number: u32) -> Option<&'static str> {
+    Some(match number {
+        18456 => {
+            "check user and password in `Warehouse`; an identity needs a user in this very database: CREATE USER, as `millrace \
+             migrate --print` ends"
+        }
+        916 => "the login has no user in this database: CREATE USER there, as `millrace migrate --print` ends",
+        911 | 4060 => "check `Database` in `Warehouse`, and that the login has a user in it (CREATE USER)",
+        18470 | 18486 => "the login is disabled or locked: have it enabled (ALTER LOGIN)",
+        18487 | 18488 => "the password has expired: set a new one, there and in `Warehouse`",
+        40532 | 40531 => "check `Server` in `Warehouse`: the user's name may need `@<server>` behind it",
+        40615 | 40914 => "let this machine's address or network through on the server's networking page",
+        47073 => "the server is reached by its private endpoint only: run this within its network",
+        40613 => "a serverless database takes about a minute to wake: try again",
+        229 | 230 | 262 | 297 | 300 => {
+            "the user lacks a right: `millrace migrate --print` ends with those that the app needs; `migrate` itself needs the \
+             rights of an owner"
+        }
+        _ => return None,
+    })
 }
 
 fn lock_words(code: i32) -> &'static str {
@@ -221,6 +262,8 @@ mod tests {
         assert_eq!(SqlError::Tds(broken.into()).verdict(), reconnect);
         assert_eq!(SqlError::Tds(tiberius::error::Error::Protocol("never got DONE".into())).verdict(), reconnect);
         assert_eq!(SqlError::Tds(tiberius::error::Error::Tls("unknown issuer".to_owned())).verdict(), Verdict::Never);
+        let no_tls = tiberius::error::Error::Protocol(format!("Server {NO_ENCRYPTION}.").into());
+        assert_eq!(SqlError::Tds(no_tls).verdict(), Verdict::Never);
     }
 
     #[test]

@@ -29,8 +29,9 @@ use self::values::Fields;
 use super::shape::TableShape;
 use super::{
     Contribution, FeedMeaning, FileLoad, FileUnit, HistoryEntry, LandedVersion, MigrationReport, Outcome,
-    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, StreamLoad, StreamOutcome,
-    StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse, WarehouseError,
+    QuarantinedEvents, RecordedGap, Remedy, RetractionOrder, RetractionOutcome, Schema, Standing, StreamLoad,
+    StreamOutcome, StreamRecord, StreamUnit, SummaryRows, SummarySince, TableCheck, UnitRecord, Warehouse,
+    WarehouseError,
 };
 use crate::identity::{IdentityError, TokenSource};
 use crate::names::{BlobName, FeedName};
@@ -70,6 +71,7 @@ mod replace;
 mod retract;
 mod retry;
 mod session;
+mod standing;
 mod stream_ledger;
 mod table_sql;
 mod values;
@@ -94,6 +96,12 @@ impl SqlServerWarehouse {
             SqlLogin::Entra(principal) => Some(Arc::new(TokenSource::new(principal.clone()).map_err(Box::new)?)),
         };
         Ok(Self::with(location, tokens, RetryPolicy::default()))
+    }
+
+    /// For somebody who looks on: a sleeping database is waited for, and a server that is not to be reached is not.
+    pub fn for_a_trial(location: SqlServerLocation) -> Result<Self, Box<IdentityError>> {
+        let made = SqlServerWarehouse::new(location)?;
+        Ok(SqlServerWarehouse { policy: RetryPolicy::for_a_trial(), ..made })
     }
 
     /// With tokens and pauses of the caller's.
@@ -227,6 +235,10 @@ impl Warehouse for SqlServerWarehouse {
             return Ok(Vec::new());
         }
         self.recount(schema, remedy, limit).await
+    }
+
+    async fn standing(&self, schema: &Schema) -> Result<Standing, WarehouseError> {
+        retrying!(self, lease => standing::standing(lease.session(), schema))
     }
 
     async fn summary(&self, plan: &SummaryPlan) -> Result<SummaryRows, WarehouseError> {

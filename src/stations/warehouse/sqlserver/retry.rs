@@ -10,6 +10,8 @@ use crate::stations::warehouse::WarehouseError;
 pub struct RetryPolicy {
     /// A serverless database takes about a minute to wake.
     pub reconnect: Vec<Duration>,
+    /// Where there is no way to the server, or no token.
+    pub reach: Vec<Duration>,
     pub transaction: Vec<Duration>,
     /// Shorter pauses than the server asks for are not taken, but in tests.
     pub heeds_first_pause: Heed,
@@ -23,8 +25,10 @@ pub enum Heed {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
+        let reconnect = [5, 10, 20, 40, 60].map(Duration::from_secs).to_vec();
         RetryPolicy {
-            reconnect: [5, 10, 20, 40, 60].map(Duration::from_secs).to_vec(),
+            reach: reconnect.clone(),
+            reconnect,
             transaction: [50, 200, 500, 1_000, 2_000].map(Duration::from_millis).to_vec(),
             heeds_first_pause: Heed::AsTold,
         }
@@ -32,10 +36,17 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// Somebody waits for the answer: what a server says of itself is waited for, and one that says nothing is not.
+    pub fn for_a_trial() -> Self {
+        let reconnect = [5, 10, 20, 40].map(Duration::from_secs).to_vec();
+        RetryPolicy { reconnect, reach: Vec::new(), ..RetryPolicy::default() }
+    }
+
     /// Without a pause, for tests.
     pub fn immediate(times: usize) -> Self {
         let pauses = vec![Duration::ZERO; times];
-        RetryPolicy { reconnect: pauses.clone(), transaction: pauses, heeds_first_pause: Heed::Not }
+        let (reconnect, reach) = (pauses.clone(), pauses.clone());
+        RetryPolicy { reconnect, reach, transaction: pauses, heeds_first_pause: Heed::Not }
     }
 }
 
@@ -43,13 +54,14 @@ impl RetryPolicy {
 pub struct Retries<'a> {
     policy: &'a RetryPolicy,
     reconnects: usize,
+    reaches: usize,
     transactions: usize,
     logins: usize,
 }
 
 impl<'a> Retries<'a> {
     pub fn new(policy: &'a RetryPolicy) -> Self {
-        Retries { policy, reconnects: 0, transactions: 0, logins: 0 }
+        Retries { policy, reconnects: 0, reaches: 0, transactions: 0, logins: 0 }
     }
 
     /// Waits until the next try.
@@ -79,6 +91,10 @@ impl<'a> Retries<'a> {
                     Heed::AsTold => pause.max(first_pause),
                     Heed::Not => pause,
                 })
+            }
+            Verdict::ReachAgain => {
+                self.reaches += 1;
+                self.policy.reach.get(self.reaches - 1).copied()
             }
             Verdict::RetryTransaction | Verdict::ReadLedger => {
                 let pause = *self.policy.transaction.get(self.transactions)?;
@@ -110,6 +126,14 @@ mod tests {
         assert_eq!(pauses(&policy, five), [5, 10, 20, 40, 60]);
         let ten = Verdict::Reconnect { first_pause: Duration::from_secs(10) };
         assert_eq!(pauses(&policy, ten), [10, 10, 20, 40, 60]);
+    }
+
+    #[test]
+    fn a_trial_waits_for_a_sleeping_database_and_not_for_a_server_that_is_not_there() {
+        let five = Verdict::Reconnect { first_pause: Duration::from_secs(5) };
+        assert_eq!(pauses(&RetryPolicy::for_a_trial(), five), [5, 10, 20, 40]);
+        assert_eq!(pauses(&RetryPolicy::for_a_trial(), Verdict::ReachAgain), [] as [u64; 0]);
+        assert_eq!(pauses(&RetryPolicy::default(), Verdict::ReachAgain), [5, 10, 20, 40, 60]);
     }
 
     #[test]
