@@ -8,10 +8,10 @@ use futures::TryStreamExt;
 
 use super::context::{AppArguments, Context};
 use super::replay::announce_again;
-use super::words::{moment, shown};
 use crate::records::attempts;
 use crate::records::dead_letters::{self, DeadLetter};
 use crate::stations::containers::Container;
+use crate::words::{moment, shown};
 
 /// Letters that are listed; the count says what is left out.
 const LISTED: usize = 1_000;

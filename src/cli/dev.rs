@@ -10,6 +10,7 @@ use clap::Args;
 use super::app_folder;
 use super::context::Context;
 use super::host::{DEFAULT_PORT, HostRun, VariantArguments, report};
+use super::migrate::{BroughtUp, bring_up};
 use super::replay::announce_feed_again;
 use super::show::{Detail, Lines, print_to};
 use super::wiring::{self, Stations};
@@ -235,11 +236,11 @@ fn settings(workspace: &Workspace, pipeline: &Path, server: &EmbeddedServer) -> 
     Ok(embedded.or(Settings::from_environment().all().clone()))
 }
 
-/// Tables first; then files that were counted by an older meaning of their feed are counted anew.
+/// Tables and streams first; then files that were counted by an older meaning of their feed are counted anew.
 async fn migrate(pipeline: Pipeline, settings: &Settings, lines: Lines) -> anyhow::Result<()> {
     let context = Context { stations: Stations::open(settings).await?, pipeline };
-    let migrated = context.stations.warehouse.migrate(&wiring::schema(&context.pipeline)).await?;
-    for feed in &migrated.feeds_to_replay {
+    let BroughtUp { report, .. } = bring_up(&context).await?;
+    for feed in &report.feeds_to_replay {
         let count = announce_feed_again(feed, &context).await?;
         print_to(lines, &format!("feed `{feed}` means something new: {count} files are counted again"));
     }

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::context::AppArguments;
+use super::context::{AppArguments, Context};
 use super::wiring;
 use crate::functions::stream::StreamedFeeds;
 use crate::operations::stream_start::note_starts;
+use crate::stations::warehouse::MigrationReport;
 
 /// Creates or upgrades the tables that pipeline.toml asks for; safe to run again
 #[derive(Args)]
@@ -18,17 +19,29 @@ pub struct MigrateArguments {
     print: bool,
 }
 
-pub async fn run(arguments: MigrateArguments) -> anyhow::Result<()> {
-    let context = arguments.app.open().await?;
-    let schema = wiring::schema(&context.pipeline);
-    if arguments.print {
-        println!("{}", context.stations.warehouse.schema_sql(&schema));
-        return Ok(());
-    }
+/// What was changed for a pipeline.
+pub struct BroughtUp {
+    pub report: MigrationReport,
+    /// Partitions of streams with `start = "latest"` that begin now.
+    pub noted: usize,
+}
+
+/// Tables first; then where streams begin that count only what comes from now on.
+pub async fn bring_up(context: &Context) -> anyhow::Result<BroughtUp> {
     let warehouse = context.stations.warehouse.as_ref();
-    let report = warehouse.migrate(&schema).await?;
+    let report = warehouse.migrate(&wiring::schema(&context.pipeline)).await?;
     let streams = StreamedFeeds::new(&context.pipeline)?;
     let noted = note_starts(&streams, context.stations.hub_reader.as_ref(), warehouse, &wiring::clock()).await?;
+    Ok(BroughtUp { report, noted })
+}
+
+pub async fn run(arguments: MigrateArguments) -> anyhow::Result<()> {
+    let context = arguments.app.open().await?;
+    if arguments.print {
+        println!("{}", context.stations.warehouse.schema_sql(&wiring::schema(&context.pipeline)));
+        return Ok(());
+    }
+    let BroughtUp { report, noted } = bring_up(&context).await?;
     if report.changes.is_empty() && noted == 0 {
         println!("nothing to do: the tables are as pipeline.toml asks");
     }

@@ -25,7 +25,6 @@ mod values;
 mod verify;
 mod where_file;
 mod wiring;
-mod words;
 mod workspace;
 
 use std::process::ExitCode;

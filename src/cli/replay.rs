@@ -7,7 +7,6 @@ use futures::TryStreamExt;
 
 use super::context::{AppArguments, Context};
 use super::wiring;
-use super::words::{counted, shown};
 use crate::counting::Budget;
 use crate::functions::announce::{AnnounceStations, Announced, announce_blob};
 use crate::functions::stream::StreamedFeeds;
@@ -19,6 +18,7 @@ use crate::pipeline::{Pipeline, parse_time};
 use crate::records::{attempts, retracted};
 use crate::stations::containers::BlobFacts;
 use crate::stations::warehouse::FileUnit;
+use crate::words::{counted, shown};
 
 /// Announces landed files again, so that they are counted as pipeline.toml says now
 ///

@@ -7,13 +7,13 @@ use indicatif::HumanCount;
 use super::context::AppArguments;
 use super::replay::feed_named;
 use super::wiring;
-use super::words::{counted, shown};
 use crate::faults;
 use crate::names::FeedName;
 use crate::operations::blob_glob::BlobGlob;
 use crate::operations::erasure::Erased;
 use crate::operations::retract::{Extent, FileRetraction, Intent, RetractStations, retract};
 use crate::settings::FAULT_POINT;
+use crate::words::{counted, shown};
 
 /// Takes back what files have counted, exactly, as if they had never come
 ///

@@ -14,11 +14,11 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::context::AppArguments;
 use super::wiring::Stations;
-use super::words::counted;
 use crate::pipeline::Pipeline;
 use crate::records::landed::FILES_HUB;
 use crate::settings::Settings;
 use crate::stations::hub::{HubError, HubSender, NewEvent};
+use crate::words::counted;
 
 use rows::{Rows, key_of, rows_of};
 

@@ -8,10 +8,10 @@ use millrace_frames::part::Value;
 use super::context::AppArguments;
 use super::values::cell;
 use super::wiring;
-use super::words::{counted, shown};
 use crate::names::FeedName;
 use crate::operations::landing_check::{LandingCheck, Listed, check_landing};
 use crate::stations::warehouse::{Difference, Remedy, TableCheck};
+use crate::words::{counted, shown};
 
 /// Differing keys of each table that are listed.
 const DIFFERENCES_LISTED: usize = 20;

@@ -9,11 +9,11 @@ use indicatif::HumanCount;
 
 use super::context::AppArguments;
 use super::wiring;
-use super::words::{moment, shown};
 use crate::operations::whereabouts::{
     Event, FileStory, LedgerAnswer, Looked, Moment, Question, VersionStory, WhereStations, Whereabouts, find,
 };
 use crate::records::pulled::AtSource;
+use crate::words::{moment, shown};
 
 /// Files whose story is told; there may be more.
 const FILES_TOLD: usize = 20;

@@ -8,7 +8,7 @@ use super::apply::{self, Applied};
 use super::cursor::{Cursor, STEP_BYTES};
 use super::{MOST_LOOKS, StreamError, StreamReport, StreamStations, StreamedFeed, aftermath};
 use crate::counting::events::MOST_EVENTS;
-use crate::stations::hub::{HubEvent, PartitionBounds, ReadLimit};
+use crate::stations::hub::{HubEvent, HubProperties, PartitionBounds, ReadLimit};
 use crate::stations::warehouse::{StreamGap, StreamUnit};
 
 /// Counts what is due up to and including `through`.
@@ -20,10 +20,10 @@ pub async fn fill(
 ) -> Result<Applied, StreamError> {
     let mut counted = 0;
     while cursor.next() <= through {
-        let found = read(cursor, through, at).await?;
+        let (found, hub) = read(cursor, through, at).await?;
         let first = found.first().map_or(through + 1, |event| event.sequence_number);
         let settled = found.last().map_or(through, |event| event.sequence_number);
-        let gaps = lost_before(cursor, first, at).await?;
+        let gaps = lost_before(cursor, first, &hub, at).await?;
         for gap in &gaps {
             error!(
                 "feed `{}`, hub `{}`, partition {}: events {} to {} can never be counted: {}",
@@ -46,31 +46,41 @@ pub async fn fill(
     Ok(Applied::All { counted })
 }
 
-/// The next events that the hub has, none after `through`. A failed read is an error, and never a loss.
-async fn read(cursor: &Cursor<'_>, through: u64, at: &StreamStations<'_>) -> Result<Vec<HubEvent>, StreamError> {
+/// The next events that the hub has, none after `through`, and what the hub says of itself behind them. A failed read is an
+/// error, and never a loss.
+async fn read(
+    cursor: &Cursor<'_>,
+    through: u64,
+    at: &StreamStations<'_>,
+) -> Result<(Vec<HubEvent>, HubProperties), StreamError> {
     let next = cursor.next();
     let events = usize::try_from(through - next + 1).unwrap_or(MOST_EVENTS).min(MOST_EVENTS);
     let limit = ReadLimit { events, bytes: STEP_BYTES };
     let StreamUnit { hub, partition, .. } = &cursor.unit;
     let mut found = at.hub.read(hub, &cursor.feed.source.repair_group, partition, next, limit).await?;
     // The hub may have been made anew meanwhile: then these are another hub's events.
-    if !cursor.is_of(&at.hub.properties(hub).await?) {
+    let properties = at.hub.properties(hub).await?;
+    if !cursor.is_of(&properties) {
         found.clear();
     }
     found.retain(|event| (next..=through).contains(&event.sequence_number));
-    Ok(found)
+    Ok((found, properties))
 }
 
 /// Which of the numbers before `first` are lost: those before the partition's beginning. Others that the hub passes over
 /// never were (compaction, transaction markers).
-async fn lost_before(cursor: &Cursor<'_>, first: u64, at: &StreamStations<'_>) -> Result<Vec<StreamGap>, StreamError> {
+async fn lost_before(
+    cursor: &Cursor<'_>,
+    first: u64,
+    properties: &HubProperties,
+    at: &StreamStations<'_>,
+) -> Result<Vec<StreamGap>, StreamError> {
     let next = cursor.next();
     if first == next {
         return Ok(Vec::new());
     }
     let StreamUnit { hub, partition, .. } = &cursor.unit;
-    let properties = at.hub.properties(hub).await?;
-    if !cursor.is_of(&properties) {
+    if !cursor.is_of(properties) {
         let reason = format!(
             "the hub was deleted before they were counted; there is another one since {}",
             properties.created_on

@@ -65,3 +65,33 @@ fn bad_events_come_back_as_a_file_once_the_contract_is_mended() {
         "{told}"
     );
 }
+
+#[test]
+fn dev_begins_with_what_comes_after_its_first_start_where_a_stream_says_latest() {
+    let place = Place::new();
+    fs::create_dir_all(place.inbox().join("events")).unwrap();
+    fs::create_dir_all(place.workspace()).unwrap();
+    let pipeline = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/pipeline.toml")).unwrap();
+    let latest = pipeline.replace("start = \"earliest\"", "start = \"latest\"");
+    assert_ne!(latest, pipeline);
+    let file = place.path().join("latest.toml");
+    fs::write(&file, latest).unwrap();
+    let send = |lines: &[String]| {
+        let rows = place.path().join("rows.ndjson");
+        fs::write(&rows, lines.join("\n")).unwrap();
+        let sent = place.command(&["send", "events", rows.to_str().unwrap()]);
+        assert!(sent.status.success(), "{}", text(&sent.stderr));
+    };
+    let counted = || {
+        let output = place.dev().args(["--once", "--json", "--pipeline"]).arg(&file).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["summaries"].clone()
+    };
+    let lines = all_lines();
+    let (before, after) = lines.split_at(100);
+    send(before);
+    assert_eq!(counted()["event_summary"], json!([]));
+    send(&after[..100]);
+    let (_, _, expected) = truth(after[..100].to_vec());
+    assert_same_summaries(&counted(), &expected);
+}
