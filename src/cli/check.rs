@@ -21,11 +21,6 @@ use crate::telemetry;
 const QUIET: &str = "off,millrace=warn";
 
 /// Checks pipeline.toml, the settings and the function.json files against each other; every fault is printed at once
-///
-/// With --connect it goes on to try every end that they name, and says as whom each was reached, or what failed and what to
-/// do. Containers, directories and journals that are missing are made, as the app itself would; a small blob and a small file
-/// are written and removed; nothing is sent, and nothing of a partner's is touched. A serverless database is woken, which costs
-/// what its use costs. While `millrace dev` runs, its SFTP server stands in for the sources.
 #[derive(Args)]
 #[command(after_help = "Example: millrace check --app dist --connect")]
 pub struct CheckArguments {
@@ -35,7 +30,11 @@ pub struct CheckArguments {
     /// stay as they are
     #[arg(long)]
     write_functions: bool,
-    /// Try every end: SFTP sources, storage, share, hubs and warehouse. Wakes a database that sleeps
+    /// Try every end too: SFTP sources, storage, share, hubs and warehouse. Wakes a database that sleeps
+    ///
+    /// Says as whom each was reached, or what failed and what to do. Containers, directories and journals that are missing are
+    /// made, as the app itself would; a small blob and a small staged file are written and removed; nothing is sent, and
+    /// nothing of a partner's is touched. While `millrace dev` runs, its SFTP server stands in for the sources.
     #[arg(long)]
     connect: bool,
 }
@@ -133,7 +132,9 @@ async fn try_ends(settings: &Settings, agreement: Agreement) -> Option<String> {
     if failed > 0 {
         return Some(format!("{failed} of {} failed", named(tried, "end")));
     }
-    println!("{} reached", named(tried, "end"));
+    if tried > 0 {
+        println!("{} reached", named(tried, "end"));
+    }
     None
 }
 

@@ -22,10 +22,11 @@ pub async fn try_containers(containers: &Containers, seen: &Seen) -> Result<(), 
     let blob = BlobName::new(format!("{FOLDER}{}", Uuid::new_v4().simple()))?;
     state.put_new(&blob, Bytes::from_static(WORDS)).await?;
     let read = state.get(&blob).await;
-    state.delete(&blob).await?;
+    let removed = state.delete(&blob).await;
     if read?.as_deref() != Some(WORDS) {
         return Err(format!("blob `{blob}` did not come back from millrace-state as it was written").into());
     }
+    removed?;
     seen.note("a blob was written, read and removed in millrace-state");
     Ok(())
 }

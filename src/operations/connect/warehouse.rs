@@ -18,6 +18,9 @@ pub async fn try_warehouse(warehouse: &dyn Warehouse, schema: &Schema, seen: &Se
     if !faults.is_empty() {
         return Err(faults.join("; ").into());
     }
-    seen.note("the tables are as pipeline.toml asks");
+    // Of a pipeline.toml that cannot be read nothing can be said.
+    if !schema.meanings.is_empty() {
+        seen.note("the tables are as pipeline.toml asks");
+    }
     Ok(())
 }

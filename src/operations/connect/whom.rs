@@ -45,7 +45,13 @@ impl Whom {
     /// portal shows.
     pub async fn note(&self, place: &str, kind: &'static Met, seen: &Seen) -> Result<(), IdentityError> {
         seen.note_kind(kind);
-        seen.note(format!("{place} by {}", self.named(seen).await?));
+        match self.named(seen).await {
+            Ok(name) => seen.note(format!("{place} by {name}")),
+            Err(fault) => {
+                seen.note(place);
+                return Err(fault);
+            }
+        }
         Ok(())
     }
 

@@ -23,6 +23,8 @@ fn azurite_is_reached_by_key_and_by_signature_and_a_wrong_key_is_refused() {
     assert!(said.ends_with("a blob was written, read and removed in millrace-state"), "{said}");
 
     let checked = app.check(&[("LandingStorage", &account.by_signature())]);
+    let not_met = "`LandingStorage`: Blob Storage: was run against Azurite";
+    assert_eq!(checked.stdout.matches(not_met).count(), 1, "{}", checked.stdout);
     let said = checked.reached("LandingStorage");
     assert!(said.contains("by the shared access signature of account"), "{said}");
     checked.is_silent_about("sig=");

@@ -80,6 +80,11 @@ fn faults_of_pipeline_and_settings_stop_no_other_trial() {
     assert!(checked.stdout.contains("unknown key `frmat`; did you mean `format`?"), "{}", checked.stdout);
     assert_eq!(checked.lines().len(), 4, "{}", checked.stdout);
     assert!(checked.lines().iter().all(|line| line.starts_with("reached  ")), "{}", checked.stdout);
+    assert_eq!(
+        checked.reached("Warehouse"),
+        "SQLite file `.millrace/warehouse.db`",
+        "nobody knows what it should hold"
+    );
 }
 
 #[test]

@@ -5,20 +5,8 @@ use crate::broker::{Broker, KEY};
 
 const STREAM: &str = "[feed.stream]\nhub = \"orders\"\nconsumer_group = \"loaders\"\n";
 
-/// As long as the broker's tests wait for somebody to ask for them.
-fn are_skipped() -> bool {
-    let is_skipped = std::env::var_os("MILLRACE_TEST_EVENT_HUBS").is_none();
-    if is_skipped {
-        eprintln!("SKIPPED: the broker is not asked for. To run this test: MILLRACE_TEST_EVENT_HUBS=1 ./test connect");
-    }
-    is_skipped
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hubs_are_reached_and_nothing_is_sent() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[("files", 2), ("orders", 1)]).await;
     let app = App::new(STREAM);
     let checked = app.check(&[("EventHubConnection", &broker.connection_string())]);
@@ -37,9 +25,6 @@ async fn hubs_are_reached_and_nothing_is_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_reads_goes_on_and_a_stranger_in_the_repair_group_is_told() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[("files", 1), ("orders", 1)]).await;
     broker.put("orders", "0", "one");
     let host = broker.let_host_in("orders", "loaders", "0");
@@ -60,9 +45,6 @@ async fn a_host_that_reads_goes_on_and_a_stranger_in_the_repair_group_is_told() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_namespace_lacks_is_named() {
-    if are_skipped() {
-        return;
-    }
     let broker = Broker::start(&[("orders", 1)]).await;
     broker.faults().missing_group = Some("loaders".to_owned());
     let app = App::new(STREAM);
@@ -78,4 +60,24 @@ async fn what_a_namespace_lacks_is_named() {
     let files = checked.failed("EventHubConnection, hub `files`");
     assert!(files.contains("check the key, or the roles of the identity: Azure Event Hubs Data Sender"), "{files}");
     checked.is_silent_about(KEY);
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_told_with_where_to_look() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let connection = format!(
+        "Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=app;SharedAccessKey=aGlkZGVu;UseDevelopmentEmulator=true"
+    );
+    let checked = App::new("").check(&[("EventHubConnection", &connection)]);
+    let files = checked.failed("EventHubConnection, hub `files`");
+    assert!(files.starts_with(&format!("amqp://127.0.0.1:{port} by the key of policy `app`; ")), "{files}");
+    assert!(
+        files.ends_with(
+            "check the address in `EventHubConnection`, and that port 5671 (5672 of an emulator) is open from here"
+        ),
+        "{files}"
+    );
+    checked.is_silent_about("aGlkZGVu");
 }

@@ -57,6 +57,7 @@ enum Cause {
     NotFound,
     /// Another reader has the consumer group for itself.
     Taken,
+    Unreached,
     Other,
 }
 
@@ -73,6 +74,8 @@ fn cause(error: &EventHubsError) -> Cause {
         Cause::Forbidden
     } else if has(&["condition: NotFound", "status code: 404"]) {
         Cause::NotFound
+    } else if has(&["Connection refused", "failed to lookup address", "timed out", "unreachable"]) {
+        Cause::Unreached
     } else {
         Cause::Other
     }
@@ -86,6 +89,9 @@ fn remedy(error: &EventHubsError) -> &'static str {
         Cause::NotFound => "; does the namespace have this hub and this consumer group?",
         Cause::Taken => {
             "; another reader has this consumer group for itself: repair_group must be a group that nobody else reads through"
+        }
+        Cause::Unreached => {
+            "; check the address in `EventHubConnection`, and that port 5671 (5672 of an emulator) is open from here"
         }
         Cause::Other => "",
     }
