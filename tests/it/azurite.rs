@@ -165,11 +165,11 @@ pub fn storage(connection: &str) -> StorageLocation {
         here("EventHubConnection", "file:unused"),
         here("Warehouse", "sqlite:unused"),
     ]);
-    settings.ends().unwrap().storage
+    settings.ends().expect("the settings are whole").storage
 }
 
 fn decode(text: &str) -> Vec<u8> {
-    base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).unwrap()
+    base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).expect("base64")
 }
 
 fn encode(bytes: &[u8]) -> String {
