@@ -21,9 +21,9 @@ const QUESTIONS_ONLY: &str =
     "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\nPubkeyAuthentication no";
 const MIB: usize = 1 << 20;
 
-/// Gives up soon.
+/// Gives up soon, and not before a busy machine has answered.
 const IMPATIENT: SshConnector =
-    SshConnector { connect_timeout: Duration::from_secs(15), call_timeout: Duration::from_millis(500) };
+    SshConnector { connect_timeout: Duration::from_secs(15), call_timeout: Duration::from_secs(4) };
 
 fn by_password(sshd: &Sshd, account: &Account, password: &str) -> SftpEndpoint {
     let login = EndpointLogin::Password(credential("PARTNER_PASSWORD", password));
