@@ -27,7 +27,6 @@ use millrace::clock::Clock;
 use millrace::functions::pull::{PullSource, PullStations, pull};
 use millrace::names::FeedName;
 use millrace::pipeline::{After, Folders, Login, SecretReference, SftpSource, SftpUrl};
-use millrace::settings::{EVENT_HUB_CONNECTION, LANDING_STORAGE, STAGING_SHARE, Settings, WAREHOUSE};
 use millrace::stations::containers::{Containers, StorageLocation};
 use millrace::stations::sftp::{SftpEndpoint, SshConnector};
 use millrace::stations::share::DirectoryShare;
@@ -54,11 +53,11 @@ fn main() {
         let peer = fetched_by_sftp(&sshd, port, "large/*");
         println!("  sftp:     {:.2} s, {:.0} MB/s", peer.as_secs_f64(), megabytes as f64 / peer.as_secs_f64());
         let (took, memory) = runtime.block_on(pulled(&sshd, port, "large", 1, None));
-        report("millrace:", megabytes, took, peer, memory);
+        report(megabytes, took, peer, memory);
     }
     if let Some(azurite) = azurite::azurite() {
         println!("the same over loopback into Azurite");
-        let storage = storage_of(&azurite.account().by_key());
+        let storage = azurite::storage(&azurite.account().by_key());
         let (took, memory) = runtime.block_on(pulled(&sshd, sshd.port, "large", 1, Some(storage)));
         let speed = megabytes as f64 / took.as_secs_f64();
         println!("  millrace: {:.2} s, {speed:.0} MB/s, peak private memory {:.0} MB", took.as_secs_f64(), mb(memory));
@@ -76,9 +75,9 @@ fn main() {
     );
 }
 
-fn report(who: &str, megabytes: usize, took: Duration, peer: Duration, memory: u64) {
+fn report(megabytes: usize, took: Duration, peer: Duration, memory: u64) {
     println!(
-        "  {who} {:.2} s, {:.0} MB/s, {:.2} times as fast, peak private memory {:.0} MB",
+        "  millrace: {:.2} s, {:.0} MB/s, {:.2} times as fast, peak private memory {:.0} MB",
         took.as_secs_f64(),
         megabytes as f64 / took.as_secs_f64(),
         peer.as_secs_f64() / took.as_secs_f64(),
@@ -178,15 +177,4 @@ async fn pulled(
     let took = began.elapsed();
     assert_eq!((report.sources[0].pulled, report.failed()), (files, 0), "{report:?}");
     (took, memory.end())
-}
-
-fn storage_of(connection: &str) -> StorageLocation {
-    let values = [
-        (LANDING_STORAGE, connection),
-        (STAGING_SHARE, "file:/none"),
-        (EVENT_HUB_CONNECTION, "file:/none"),
-        (WAREHOUSE, "sqlite:/none"),
-    ];
-    let settings = Settings::from_values(values.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    settings.ends().expect("the settings are whole").storage
 }

@@ -37,7 +37,6 @@ struct Checkpoint {
 }
 
 /// One partition of a hub, of those that the hub had when the listeners started.
-#[derive(Clone)]
 pub(super) struct TriggerPartition {
     pub namespace: String,
     pub name: String,

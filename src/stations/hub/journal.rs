@@ -78,15 +78,6 @@ pub struct JournalEvent {
     pub body: Bytes,
 }
 
-/// Where a partition stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionProperties {
-    /// The number that the next event will get; 0 while the partition is empty.
-    pub next_sequence_number: u64,
-    /// Bytes of all its events.
-    pub size_bytes: u64,
-}
-
 /// A namespace of journals below one directory.
 #[derive(Clone)]
 pub struct JournalHub {
@@ -139,11 +130,6 @@ impl JournalHub {
     ) -> Result<Vec<JournalEvent>, JournalError> {
         let limit = ReadLimit { events: max_count, bytes: max_bytes };
         self.on_hub(hub, move |hub| hub.lane(partition)?.files.read(from_sequence, limit)).await
-    }
-
-    /// Where one partition stands now.
-    pub async fn partition_properties(&self, hub: &str, partition: u32) -> Result<PartitionProperties, JournalError> {
-        self.on_hub(hub, move |hub| hub.lane(partition)?.files.properties()).await
     }
 
     /// Retention: events with numbers below `number` are gone, for all processes and for ever. What was not sent yet is

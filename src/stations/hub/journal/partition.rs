@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::gone::Gone;
-use super::{BODY_LIMIT_BYTES, JournalError, JournalEvent, PartitionProperties};
+use super::{BODY_LIMIT_BYTES, JournalError, JournalEvent};
 use crate::stations::hub::{PartitionBounds, ReadLimit};
 
 const HEAD_BYTES: usize = 4 + 8;
@@ -52,13 +52,6 @@ impl PartitionFiles {
             index: directory.join(format!("{partition}.index")),
             gone: directory.join(format!("{partition}.gone")),
         }
-    }
-
-    pub(super) fn properties(&self) -> Result<PartitionProperties, JournalError> {
-        let mut index = self.open_index()?;
-        let count = entries(&index).map_err(|source| self.index_failed(source))?;
-        let size_bytes = end_of(&mut index, count).map_err(|source| self.index_failed(source))?;
-        Ok(PartitionProperties { next_sequence_number: count, size_bytes })
     }
 
     pub(super) fn bounds(&self) -> Result<PartitionBounds, JournalError> {

@@ -91,7 +91,7 @@ async fn a_read_stops_at_its_limits_but_always_moves() {
     assert_eq!(numbers(hub.read("files", 0, 0, 100, 2100).await.unwrap()), [0, 1]);
     assert!(hub.read("files", 0, 10, 100, usize::MAX).await.unwrap().is_empty());
     assert!(hub.read("files", 0, 99, 100, usize::MAX).await.unwrap().is_empty());
-    assert_eq!(hub.partition_properties("files", 0).await.unwrap().next_sequence_number, 10);
+    assert_eq!(hub.bounds("files", "0").await.unwrap().last_enqueued, Some(9));
     assert!(matches!(
         hub.read("files", 1, 0, 1, 1).await,
         Err(JournalError::NoPartition { partition: 1, partitions: 1, .. })
